@@ -1,0 +1,6 @@
+"""``python -m crossdock``."""
+
+from crossdock.cli.main import run
+
+if __name__ == "__main__":
+    run()
