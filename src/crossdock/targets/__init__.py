@@ -1,0 +1,21 @@
+"""What an artifact is built for: the value every decision is a function of."""
+
+from crossdock.targets.environment import MARKER_KEYS, marker_environment
+from crossdock.targets.platform import ARCHITECTURES, Libc, Platform, parse_platform
+from crossdock.targets.python import Python, parse_python
+from crossdock.targets.tags import platform_tags, wheel_tags
+from crossdock.targets.target import Target
+
+__all__ = [
+    "ARCHITECTURES",
+    "MARKER_KEYS",
+    "Libc",
+    "Platform",
+    "Python",
+    "Target",
+    "marker_environment",
+    "parse_platform",
+    "parse_python",
+    "platform_tags",
+    "wheel_tags",
+]
