@@ -6,7 +6,10 @@ A class that is never raised itself groups its children: catch it to catch them 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from crossdock.verify.report import Report
 
 
 class CrossdockError(Exception):
@@ -92,6 +95,68 @@ class StoreError(CrossdockError):
     exit_code = 50
 
 
+class CacheFolderError(StoreError):
+    """The cache folder cannot be made, read or written."""
+
+    exit_code = 51
+
+
+class HashMismatchError(StoreError):
+    """A file's bytes are not those its SHA-256 promises."""
+
+    exit_code = 52
+
+
+class SizeMismatchError(StoreError):
+    """A file is longer or shorter than promised, or longer than any file may be."""
+
+    exit_code = 53
+
+
+class DownloadError(StoreError):
+    """A file or page cannot be read from where it is said to be.
+
+    Attributes:
+        status: The HTTP status that was answered, if there was an answer.
+    """
+
+    exit_code = 54
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "", status: int | None = None) -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.status = status
+
+
+class MissingBlobError(StoreError):
+    """A blob was asked for that the store does not hold."""
+
+    exit_code = 55
+
+
+class IndexConfigError(StoreError):
+    """A setting or file that says where the package index is cannot be used."""
+
+    exit_code = 56
+
+
+class IndexPageError(StoreError):
+    """A package index answered with a page that cannot be understood."""
+
+    exit_code = 57
+
+
+class HttpConfigError(StoreError):
+    """The CA bundle, proxy or netrc file that HTTP requests should use cannot be used."""
+
+    exit_code = 58
+
+
+class InvalidDigestError(StoreError):
+    """Something that should be a SHA-256 is not 64 hexadecimal digits."""
+
+    exit_code = 59
+
+
 # Wheels: 60-69
 
 
@@ -99,6 +164,30 @@ class WheelError(CrossdockError):
     """A wheel that is broken, or dangerous to read."""
 
     exit_code = 60
+
+
+class BadWheelError(WheelError):
+    """A wheel that is damaged, or not a wheel."""
+
+    exit_code = 61
+
+
+class UnsafeWheelError(WheelError):
+    """A wheel made so that reading it would do harm: escaping paths, overlapping members, bombs."""
+
+    exit_code = 62
+
+
+class UnsupportedWheelError(WheelError):
+    """A wheel that uses a feature no installer is bound to know."""
+
+    exit_code = 63
+
+
+class FileCollisionError(WheelError):
+    """Two wheels that write one path with different contents."""
+
+    exit_code = 64
 
 
 # Layers and images: 70-79
@@ -119,6 +208,42 @@ class BaseError(CrossdockError):
     exit_code = 80
 
 
+class MirrorError(BaseError):
+    """No Debian mirror is known, or the one named cannot serve the suite."""
+
+    exit_code = 81
+
+
+class ArchiveTrustError(BaseError):
+    """A Debian suite's index is not signed by a known key, is out of date, or contradicts itself."""
+
+    exit_code = 82
+
+
+class ResolutionError(BaseError):
+    """A Debian package, or one that it needs, does not exist in the suite."""
+
+    exit_code = 83
+
+
+class DebError(BaseError):
+    """A Debian package file that is broken, or dangerous to read."""
+
+    exit_code = 84
+
+
+class LockfileError(BaseError):
+    """``crossdock.lock`` cannot be read, or does not cover a base."""
+
+    exit_code = 85
+
+
+class BaseFactsError(BaseError):
+    """The base does not say which libc or which Python it brings."""
+
+    exit_code = 86
+
+
 # Proof: 90-99
 
 
@@ -126,3 +251,38 @@ class VerificationError(CrossdockError):
     """The artifact is not what it says it is."""
 
     exit_code = 90
+
+
+class ArtifactRefused(VerificationError):
+    """The proof found errors in an artifact.
+
+    Args:
+        what: One sentence: what was refused.
+        why: The findings that made it so.
+        hint: What the user can do next.
+        report: All that was found.
+    """
+
+    exit_code = 91
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "", report: Report) -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.report = report
+
+
+class LayoutUnreadable(VerificationError):
+    """There is no OCI image layout at a path, or one that cannot be read at all."""
+
+    exit_code = 92
+
+
+class LayerUnreadable(VerificationError):
+    """A layer that is damaged, cut short, or unsafe to read."""
+
+    exit_code = 93
+
+
+class LayerUnsupported(VerificationError):
+    """A layer in a form that cannot be read yet."""
+
+    exit_code = 94

@@ -188,9 +188,7 @@ def _platform(text: str, os_name: str, arch_name: str, variant: str | None, libc
         raise _unknown(text, f"the architecture {arch_name!r} is not known")
     known = ARCHITECTURES[arch].variants
     if variant is not None and variant not in known:
-        raise _unknown(
-            text, f"{arch} has no variant {variant!r}" + (f", only {', '.join(known)}" if known else "")
-        )
+        raise _unknown(text, f"{arch} has no variant {variant!r}" + (f", only {', '.join(known)}" if known else ""))
     if known and variant == known[0]:
         variant = None  # the default, so that linux/arm64/v8 and linux/arm64 are one platform
     if libc.kind == "glibc" and libc.version < (2, ARCHITECTURES[arch].oldest_glibc):

@@ -45,9 +45,7 @@ def parse_python(text: str) -> Python:
     Raises:
         UnknownTargetError: It is not a version of CPython 3.
     """
-    match = re.fullmatch(
-        r"(?:cpython-?)?(3)\.(\d{1,2})(?:\.(\d{1,3})((?:a|b|rc)\d+)?)?", text.strip().lower()
-    )
+    match = re.fullmatch(r"(?:cpython-?)?(3)\.(\d{1,2})(?:\.(\d{1,3})((?:a|b|rc)\d+)?)?", text.strip().lower())
     if match is None:
         raise UnknownTargetError(
             f"Unknown Python {text!r}",

@@ -1,0 +1,130 @@
+"""What an installed wheel consists of in a target's tree: which file goes where, and the files an installer adds."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossdock.errors import BadWheelError
+from crossdock.wheels.metadata import read_metadata
+from crossdock.wheels.scripts import console_script, rewrite_shebang
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crossdock.wheels.archive import WheelArchive
+    from crossdock.wheels.member import Member
+    from crossdock.wheels.metadata import WheelMetadata
+    from crossdock.wheels.scheme import Scheme
+
+__all__ = ["INSTALLER", "Placed", "install"]
+
+#: Content of every INSTALLER file (recording installed projects).
+INSTALLER = b"crossdock\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """One file of an installed wheel.
+
+    Attributes:
+        path: Where it goes, relative to the root of what is built.
+        executable: Whether it gets the executable bits.
+        member: The wheel's member it is, unchanged; or None.
+        content: Its bytes where it is no member.
+    """
+
+    path: str
+    executable: bool = False
+    member: Member | None = None
+    content: bytes = b""
+
+
+def install(archive: WheelArchive, scheme: Scheme) -> tuple[Placed, ...]:
+    """Lay a wheel out by a scheme, sorted by path.
+
+    Signatures of RECORD are left out, as they would not fit the RECORD written here.
+
+    Raises:
+        BadWheelError: The wheel's metadata cannot be used, or two of its files would have one path.
+    """
+    metadata = read_metadata(archive)
+    record_name = f"{metadata.dist_info}/RECORD"
+    left_out = {record_name, record_name + ".jws", record_name + ".p7s"}
+    placed: dict[str, Placed] = {}
+    hashes: dict[str, str] = {}
+    for member in archive.members:
+        if member.name in left_out:
+            continue
+        item = _place(archive, member, metadata, scheme)
+        _add(placed, item, archive)
+        hashes[item.path] = metadata.hashes.get(member.name, "") if item.member else ""
+        if not hashes[item.path]:
+            hashes[item.path] = _record_hash(archive.read(member) if item.member else item.content)
+    for item in _generated(metadata, scheme):
+        if item.path not in placed:  # a script that the wheel brings itself stays
+            placed[item.path] = item
+            hashes[item.path] = _record_hash(item.content)
+    record = Placed(
+        path=f"{scheme.site_packages}/{record_name}",
+        content=_record(placed, hashes, f"{scheme.site_packages}/{record_name}", scheme),
+    )
+    placed[record.path] = record
+    return tuple(placed[path] for path in sorted(placed))
+
+
+def _place(archive: WheelArchive, member: Member, metadata: WheelMetadata, scheme: Scheme) -> Placed:
+    top, _, rest = member.name.partition("/")
+    if top != metadata.data:
+        return Placed(path=f"{scheme.site_packages}/{member.name}", executable=member.executable, member=member)
+    key, _, below = rest.partition("/")
+    folder = scheme.data_folder(key, metadata.name)
+    if folder is None or not below:
+        raise BadWheelError(
+            f"{archive.filename} has data for {key!r}: {member.name}",
+            why="purelib, platlib, scripts, data and headers are all there is",
+        )
+    path = f"{folder}/{below}"
+    if key != "scripts":
+        return Placed(path=path, executable=member.executable, member=member)
+    content = archive.read(member)
+    rewritten = rewrite_shebang(content, scheme.interpreter)
+    if rewritten is content:
+        return Placed(path=path, executable=True, member=member)
+    return Placed(path=path, executable=True, content=rewritten)
+
+
+def _generated(metadata: WheelMetadata, scheme: Scheme) -> Iterator[Placed]:
+    yield Placed(path=f"{scheme.site_packages}/{metadata.dist_info}/INSTALLER", content=INSTALLER)
+    for point in metadata.entry_points:
+        content = console_script(point, scheme.interpreter)
+        yield Placed(path=f"{scheme.scripts}/{point.name}", executable=True, content=content)
+
+
+def _add(placed: dict[str, Placed], item: Placed, archive: WheelArchive) -> None:
+    if item.path in placed:
+        raise BadWheelError(f"{archive.filename} writes {item.path} twice")
+    placed[item.path] = item
+
+
+def _record_hash(content: bytes) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    return f"sha256={digest}"
+
+
+def _record(placed: dict[str, Placed], hashes: dict[str, str], record_path: str, scheme: Scheme) -> bytes:
+    """Write RECORD (recording installed projects, "The RECORD file"), sorted, with "/" and newlines of POSIX."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for path in sorted([*placed, record_path]):
+        if path == record_path:
+            writer.writerow((scheme.record_path(path), "", ""))
+            continue
+        item = placed[path]
+        size = item.member.size if item.member else len(item.content)
+        writer.writerow((scheme.record_path(path), hashes[path], size))
+    return out.getvalue().encode()

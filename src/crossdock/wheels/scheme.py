@@ -1,0 +1,61 @@
+"""Where the parts of a wheel go in a target's tree (binary distribution format, "The .data directory")."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+
+__all__ = ["Scheme", "posix_venv"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheme:
+    """Install locations, as paths relative to the root of what is built.
+
+    Attributes:
+        prefix: The environment's own folder.
+        site_packages: Where pure and platform code goes; one folder in a virtual environment.
+        scripts: Where console scripts go.
+        data: Where "data" files go.
+        headers: Where C headers go; the distribution's name is added.
+        interpreter: Absolute path of the environment's Python, for shebangs.
+    """
+
+    prefix: str
+    site_packages: str
+    scripts: str
+    data: str
+    headers: str
+    interpreter: str
+
+    def data_folder(self, key: str, distribution: str) -> str | None:
+        """Where a wheel's ``.data/KEY`` goes, or None if there is no such key."""
+        return {
+            "purelib": self.site_packages,
+            "platlib": self.site_packages,
+            "scripts": self.scripts,
+            "data": self.data,
+            "headers": posixpath.join(self.headers, distribution),
+        }.get(key)
+
+    def record_path(self, path: str) -> str:
+        """A path as RECORD has it: relative to site-packages."""
+        inside = self.site_packages + "/"
+        return path.removeprefix(inside) if path.startswith(inside) else posixpath.relpath(path, self.site_packages)
+
+
+def posix_venv(prefix: str, python: str) -> Scheme:
+    """Give the scheme of a virtual environment on Linux or macOS.
+
+    Args:
+        prefix: Its folder, without a leading slash: ``app/.venv``.
+        python: Version as in ``3.11``.
+    """
+    return Scheme(
+        prefix=prefix,
+        site_packages=f"{prefix}/lib/python{python}/site-packages",
+        scripts=f"{prefix}/bin",
+        data=prefix,
+        headers=f"{prefix}/include/site/python{python}",
+        interpreter=f"/{prefix}/bin/python",
+    )

@@ -1,0 +1,79 @@
+"""Console scripts (entry points specification) and the shebangs of scripts that come in a wheel."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from dataclasses import dataclass
+
+from crossdock.errors import BadWheelError
+
+__all__ = ["EntryPoint", "console_script", "parse_entry_points", "rewrite_shebang"]
+
+_REFERENCE = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(?:\[[^]]*\])?")
+_NAME = re.compile(r"[\w.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPoint:
+    """A script to make.
+
+    Attributes:
+        name: File name of the script.
+        module: Module to import.
+        attribute: Dotted path of the callable in it.
+    """
+
+    name: str
+    module: str
+    attribute: str
+
+
+def parse_entry_points(text: str, filename: str) -> tuple[EntryPoint, ...]:
+    """Read ``console_scripts`` and ``gui_scripts`` from entry_points.txt, sorted by name.
+
+    On POSIX the two kinds are alike.
+
+    Raises:
+        BadWheelError: The file cannot be read, or a script is named or points where it must not.
+    """
+    parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # names are case-sensitive
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise BadWheelError(
+            f"{filename} has an unreadable entry_points.txt", why=str(error).replace("\n", " ")
+        ) from None
+    points = {}
+    for group in ("console_scripts", "gui_scripts"):
+        for name, value in parser.items(group) if parser.has_section(group) else ():
+            match = _REFERENCE.fullmatch((value or "").strip())
+            if match is None or not _NAME.fullmatch(name) or name in (".", ".."):
+                raise BadWheelError(
+                    f"{filename} has a console script that cannot be made: {name} = {value}",
+                    why="a script is NAME = MODULE:FUNCTION, and its name is a plain file name",
+                )
+            points[name] = EntryPoint(name, match["module"], match["attribute"])
+    return tuple(points[name] for name in sorted(points))
+
+
+def console_script(point: EntryPoint, interpreter: str) -> bytes:
+    """Give the script that calls an entry point."""
+    first = point.attribute.split(".")[0]
+    lines = (
+        f"#!{interpreter}",
+        "import sys",
+        f"from {point.module} import {first}",
+        'if __name__ == "__main__":',
+        f"    sys.exit({point.attribute}())",
+        "",
+    )
+    return "\n".join(lines).encode()
+
+
+def rewrite_shebang(content: bytes, interpreter: str) -> bytes:
+    """Point a script's ``#!python`` at the environment's interpreter; leave any other script alone."""
+    line, separator, rest = content.partition(b"\n")
+    match = re.match(rb"#!pythonw?(?=\s|$)(.*)", line.rstrip(b"\r"))
+    return b"#!" + interpreter.encode() + match[1] + separator + rest if match else content
