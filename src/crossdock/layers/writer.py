@@ -1,0 +1,208 @@
+"""Writing a layer as a gzip file of many members, streamed."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Protocol
+
+from crossdock.layers import tar
+from crossdock.layers.deflate import MEMBER_HEADER, TRAILER, OwnMember, fixed_block, zero_block
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from crossdock.layers.entry import Entry
+
+__all__ = ["EncodingWriter", "LayerWriter", "Sink", "write_tree"]
+
+_TYPES: dict[str, tar.Type] = {"file": "0", "hardlink": "1", "symlink": "2", "directory": "5"}
+_FLUSH = 1 << 18
+
+
+class Sink(Protocol):
+    """Where a layer's compressed bytes go."""
+
+    def write(self, data: bytes) -> object:
+        """Take the next bytes."""
+
+
+class _Gather:
+    """Collects small pieces, so that hashing and writing are done in large ones."""
+
+    def __init__(self, consume: Callable[[bytes], object]) -> None:
+        self._consume = consume
+        self._pieces: list[bytes] = []
+        self._held = 0
+
+    def add(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._held += len(piece)
+        if self._held >= _FLUSH:
+            self.flush()
+
+    def flush(self) -> None:
+        pieces, self._pieces, self._held = self._pieces, [], 0
+        self._consume(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+
+class LayerWriter:
+    """Writes a tar.gz without a compressor: copied DEFLATE streams, and stored blocks between them.
+
+    Args:
+        sink: Takes the compressed bytes.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._diff = hashlib.sha256()
+        self._raw = _Gather(self._diff.update)
+        self._out = _Gather(sink.write)
+        self._own = OwnMember()
+
+    def header(
+        self,
+        path: str,
+        *,
+        type_: tar.Type = "0",
+        size: int = 0,
+        mode: int = 0o644,
+        uid: int = 0,
+        gid: int = 0,
+        linkname: str = "",
+    ) -> None:
+        """Write an entry's header; a file's content comes next, by one of the other methods, then ``padding``."""
+        for block in tar.headers(path, type_=type_, size=size, mode=mode, uid=uid, gid=gid, linkname=linkname):
+            self._own.stored(block[: tar.HEAD])
+            self._own.fixed(fixed_block(block[tar.HEAD :]))
+
+    def stored(self, content: bytes) -> None:
+        """Write content as it is."""
+        self._own.stored(content)
+        if len(content) >= _FLUSH:
+            self._end_own()
+
+    def padding(self, size: int) -> None:
+        """Fill up the last block of a file of that size."""
+        self._own.fixed(zero_block(tar.padding(size)))
+
+    def copied(self, member: bytes, raw: bytes) -> None:
+        """Write a whole gzip member that was checked to unpack to ``raw``."""
+        self._end_own()
+        self._raw.add(raw)
+        self._out.add(member)
+
+    def copy_begin(self) -> None:
+        """Begin a gzip member that is copied piece by piece."""
+        self._end_own()
+        self._out.add(MEMBER_HEADER)
+
+    def copy_stream(self, piece: bytes) -> None:
+        """Write a piece of its compressed stream."""
+        self._out.add(piece)
+
+    def copy_raw(self, piece: bytes) -> None:
+        """Take note of a piece of what it unpacks to."""
+        self._raw.add(piece)
+
+    def copy_end(self, crc: int, size: int) -> None:
+        """End it."""
+        self._out.add(TRAILER.pack(crc, size & 0xFFFFFFFF))
+
+    def entry(self, entry: Entry) -> None:
+        """Write a whole entry, stored."""
+        self.header(
+            entry.path,
+            type_=_TYPES[entry.kind],
+            size=len(entry.content),
+            mode=entry.mode,
+            uid=entry.uid,
+            gid=entry.gid,
+            linkname=entry.linkname,
+        )
+        self.stored(entry.content)
+        self.padding(len(entry.content))
+
+    def finish(self) -> str:
+        """End the archive.
+
+        Returns:
+            The layer's diff_id: SHA-256 of the uncompressed tar, in hex.
+        """
+        self._own.fixed(zero_block(tar.END))
+        self._end_own()
+        self._raw.flush()
+        self._out.flush()
+        return self._diff.hexdigest()
+
+    def _end_own(self) -> None:
+        member, raw = self._own.finish()
+        if member:
+            self._out.add(member)
+            self._raw.add(raw)
+            self._own = OwnMember()
+
+
+class EncodingWriter:
+    """Compresses a tree by the one pinned encoder, in members of fixed size.
+
+    The members' size is fixed, so bytes depend on nothing but the content, and memory does not grow.
+    """
+
+    _PIECE = 1 << 20
+    _LEVEL = 6
+
+    def __init__(self, sink: Sink) -> None:
+        import deflate
+
+        self._compress = deflate.gzip_compress
+        self._sink = sink
+        self._diff = hashlib.sha256()
+        self._held = bytearray()
+
+    def entry(self, entry: Entry) -> None:
+        """Write a whole entry."""
+        for block in tar.headers(
+            entry.path,
+            type_=_TYPES[entry.kind],
+            size=len(entry.content),
+            mode=entry.mode,
+            uid=entry.uid,
+            gid=entry.gid,
+            linkname=entry.linkname,
+        ):
+            self._add(block)
+        self._add(entry.content)
+        self._add(bytes(tar.padding(len(entry.content))))
+
+    def finish(self) -> str:
+        """End the archive and give its diff_id, in hex."""
+        self._add(bytes(tar.END))
+        self._flush(1)
+        return self._diff.hexdigest()
+
+    def _add(self, data: bytes) -> None:
+        self._held += data
+        self._flush(self._PIECE)
+
+    def _flush(self, least: int) -> None:
+        while len(self._held) >= least:
+            piece = bytes(self._held[: self._PIECE])
+            del self._held[: self._PIECE]
+            self._diff.update(piece)
+            self._sink.write(bytes(self._compress(piece, self._LEVEL)))
+
+
+def write_tree(entries: Iterable[Entry], sink: Sink, *, encode: bool) -> str:
+    """Write a layer of entries, in the order given.
+
+    Args:
+        entries: Parents before children.
+        sink: Takes the compressed bytes.
+        encode: Whether to compress, for trees of megabytes; else contents are stored.
+
+    Returns:
+        The layer's diff_id, in hex.
+    """
+    writer = EncodingWriter(sink) if encode else LayerWriter(sink)
+    for entry in entries:
+        writer.entry(entry)
+    return writer.finish()
