@@ -44,7 +44,7 @@ class UsageError(CrossdockError):
     exit_code = 2
 
 
-# Project and configuration: 10-19
+# Project and configuration (exit codes 10 to 19).
 
 
 class ProjectError(CrossdockError):
@@ -53,7 +53,55 @@ class ProjectError(CrossdockError):
     exit_code = 10
 
 
-# Targets: 20-29
+class ProjectNotFoundError(ProjectError):
+    """There is no pyproject.toml."""
+
+    exit_code = 11
+
+
+class ProjectFileError(ProjectError):
+    """pyproject.toml cannot be read or lacks standard metadata."""
+
+    exit_code = 12
+
+
+class ConfigError(ProjectError):
+    """``[tool.crossdock]`` has a mistake."""
+
+    exit_code = 13
+
+
+class EntrypointError(ProjectError):
+    """What an image runs is not decided, or not there."""
+
+    exit_code = 14
+
+
+class NoBackendError(ProjectError):
+    """The project's own code cannot be built, as no backend is named."""
+
+    exit_code = 15
+
+
+class ProjectBuildError(ProjectError):
+    """The project's build backend failed."""
+
+    exit_code = 16
+
+
+class ImpureProjectError(ProjectError):
+    """The project's own wheel holds code compiled for the building machine."""
+
+    exit_code = 17
+
+
+class PythonChoiceError(ProjectError):
+    """The Python of the base is not one the project asks for."""
+
+    exit_code = 18
+
+
+# Targets (exit codes 20 to 29).
 
 
 class TargetError(CrossdockError):
@@ -68,7 +116,7 @@ class UnknownTargetError(TargetError):
     exit_code = 21
 
 
-# Locks: 30-39
+# Locks (exit codes 30 to 39).
 
 
 class LockError(CrossdockError):
@@ -77,7 +125,37 @@ class LockError(CrossdockError):
     exit_code = 30
 
 
-# Selection: 40-49
+class MissingLockError(LockError):
+    """There is no lock file where one is looked for."""
+
+    exit_code = 31
+
+
+class AmbiguousLockError(LockError):
+    """Several lock files, and nothing says which one counts."""
+
+    exit_code = 32
+
+
+class MalformedLockError(LockError):
+    """A lock file's content breaks its format, or is not safe to use."""
+
+    exit_code = 33
+
+
+class UnsupportedLockError(LockError):
+    """A lock file, or a version of its format, that cannot be read yet."""
+
+    exit_code = 34
+
+
+class UnpinnedRequirementError(LockError):
+    """An entry without an exact version, or without a SHA-256 hash."""
+
+    exit_code = 35
+
+
+# Selection (exit codes 40 to 49).
 
 
 class SelectionError(CrossdockError):
@@ -86,7 +164,43 @@ class SelectionError(CrossdockError):
     exit_code = 40
 
 
-# Store, downloads and the index: 50-59
+class NoWheelError(SelectionError):
+    """Packages that have no wheel for a target."""
+
+    exit_code = 41
+
+
+class ConflictingPackagesError(SelectionError):
+    """Two versions of one package are active at once."""
+
+    exit_code = 42
+
+
+class UnknownExtraError(SelectionError):
+    """An extra or dependency group that the lock does not hold."""
+
+    exit_code = 43
+
+
+class TargetNotLockedError(SelectionError):
+    """The lock was made for other Pythons or platforms than the target."""
+
+    exit_code = 44
+
+
+class UndecidedMarkerError(SelectionError):
+    """A marker that cannot be decided from what is known of the target."""
+
+    exit_code = 45
+
+
+class UnsupportedSourceError(SelectionError):
+    """A needed package comes from where wheels cannot be had yet: a repository or a folder."""
+
+    exit_code = 46
+
+
+# Store, downloads and the index (exit codes 50 to 59).
 
 
 class StoreError(CrossdockError):
@@ -151,13 +265,13 @@ class HttpConfigError(StoreError):
     exit_code = 58
 
 
-class InvalidDigestError(StoreError):
-    """Something that should be a SHA-256 is not 64 hexadecimal digits."""
+class InvalidRequestError(StoreError):
+    """A file is asked for by something that is no SHA-256, or a project by something that is no project name."""
 
     exit_code = 59
 
 
-# Wheels: 60-69
+# Wheels (exit codes 60 to 69).
 
 
 class WheelError(CrossdockError):
@@ -190,7 +304,7 @@ class FileCollisionError(WheelError):
     exit_code = 64
 
 
-# Layers and images: 70-79
+# Layers and images (exit codes 70 to 79).
 
 
 class ImageError(CrossdockError):
@@ -199,7 +313,19 @@ class ImageError(CrossdockError):
     exit_code = 70
 
 
-# Bases: 80-89
+class ImageReferenceError(ImageError):
+    """Text that is not an image reference."""
+
+    exit_code = 71
+
+
+class OutputError(ImageError):
+    """The output cannot be written, or holds something that must not be lost."""
+
+    exit_code = 72
+
+
+# Bases (exit codes 80 to 89).
 
 
 class BaseError(CrossdockError):
@@ -244,7 +370,19 @@ class BaseFactsError(BaseError):
     exit_code = 86
 
 
-# Proof: 90-99
+class UnsupportedBaseError(BaseError):
+    """A kind of base crossdock does not build on."""
+
+    exit_code = 87
+
+
+class BaseMismatchError(BaseError):
+    """The base is not one the target can stand on."""
+
+    exit_code = 88
+
+
+# Proof (exit codes 90 to 99).
 
 
 class VerificationError(CrossdockError):
@@ -253,7 +391,7 @@ class VerificationError(CrossdockError):
     exit_code = 90
 
 
-class ArtifactRefused(VerificationError):
+class ArtifactRefusedError(VerificationError):
     """The proof found errors in an artifact.
 
     Args:
@@ -270,19 +408,19 @@ class ArtifactRefused(VerificationError):
         self.report = report
 
 
-class LayoutUnreadable(VerificationError):
+class LayoutUnreadableError(VerificationError):
     """There is no OCI image layout at a path, or one that cannot be read at all."""
 
     exit_code = 92
 
 
-class LayerUnreadable(VerificationError):
+class LayerUnreadableError(VerificationError):
     """A layer that is damaged, cut short, or unsafe to read."""
 
     exit_code = 93
 
 
-class LayerUnsupported(VerificationError):
+class LayerUnsupportedError(VerificationError):
     """A layer in a form that cannot be read yet."""
 
     exit_code = 94

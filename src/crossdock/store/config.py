@@ -1,0 +1,133 @@
+"""Where the package index is: as the user has already told uv or pip.
+
+Each of the three settings is taken from the first source that has it: ``CROSSDOCK_INDEX_URL``, uv's environment
+variables, pip's, uv's configuration files, pip's. Nothing is looked up by name alone: every file is chosen by the
+SHA-256 in the lock, so more places to look in never mean other files.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from crossdock.errors import IndexConfigError
+from crossdock.store.urls import local_path, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["Host", "IndexConfig", "Places", "default_index_url", "load_index_config"]
+
+INDEX_VARIABLE = "CROSSDOCK_INDEX_URL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexConfig:
+    """Where to look for files.
+
+    URLs may hold credentials, so none are shown by ``repr``.
+
+    Attributes:
+        index_url: The package index: a URL, or the path of a folder in the same arrangement.
+        extra_index_urls: Further indexes, in order.
+        find_links: Folders of files, or pages that link to files: paths or URLs.
+        ca_bundle: The CA bundle pip is configured with, if any.
+    """
+
+    index_url: str = field(repr=False)
+    extra_index_urls: tuple[str, ...] = field(default=(), repr=False)
+    find_links: tuple[str, ...] = field(default=(), repr=False)
+    ca_bundle: str | None = None
+
+    def urls(self) -> tuple[str, ...]:
+        """Return all the places; give them to `HttpClient` as ``trusted_urls``."""
+        return (self.index_url, *self.extra_index_urls, *self.find_links)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """What one source says; empty where it says nothing."""
+
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    ca_bundle: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """The parts of a machine that configuration is read from.
+
+    Attributes:
+        environ: Environment variables.
+        home: The user's home folder.
+        system: The folder of system-wide configuration files.
+        prefix: The virtual environment in use.
+    """
+
+    environ: Mapping[str, str]
+    home: Path
+    system: Path = Path("/etc")
+    prefix: Path = Path(sys.prefix)
+
+    @classmethod
+    def current(cls) -> Host:
+        """Return this machine's."""
+        environ = dict(os.environ)
+        return cls(environ=environ, home=Path.home(), prefix=Path(environ.get("VIRTUAL_ENV") or sys.prefix))
+
+
+def load_index_config(project: Path | None = None, *, host: Host | None = None) -> IndexConfig:
+    """Find out where the package index is.
+
+    Args:
+        project: The project's folder; uv's configuration is also looked for there and in its parents.
+        host: The machine; this one if absent.
+
+    Raises:
+        IndexConfigError: A configuration file cannot be understood, or names something that is no index.
+    """
+    sources = tuple(_sources(project, host or Host.current()))
+    config = IndexConfig(
+        index_url=next((s.index_url for s in sources if s.index_url), "") or default_index_url(),
+        extra_index_urls=next((s.extra_index_urls for s in sources if s.extra_index_urls), ()),
+        find_links=next((s.find_links for s in sources if s.find_links), ()),
+        ca_bundle=next((s.ca_bundle for s in sources if s.ca_bundle), None),
+    )
+    _check(config.urls())
+    return config
+
+
+def default_index_url() -> str:
+    """Return the simple index of the public registry that distlib knows."""
+    from distlib.index import DEFAULT_INDEX
+
+    return str(DEFAULT_INDEX).rstrip("/").removesuffix("/pypi") + "/simple/"
+
+
+def _sources(project: Path | None, host: Host) -> Iterator[Places]:
+    from crossdock.store import pip_config, uv_config
+
+    yield Places(index_url=host.environ.get(INDEX_VARIABLE, "").strip())
+    yield uv_config.from_environment(host.environ)
+    yield pip_config.from_environment(host.environ)
+    yield from uv_config.from_files(project, host)
+    yield pip_config.from_files(host)
+
+
+def _check(urls: Iterable[str]) -> None:
+    for url in urls:
+        try:
+            known = local_path(url) is not None or urlsplit(url).scheme.lower() in ("http", "https")
+        except ValueError:
+            known = False
+        if not known:
+            raise IndexConfigError(
+                f"{redact(url)} is not a package index that can be read",
+                why="only http, https and file URLs and paths can be",
+                hint=f"correct the index in uv's or pip's configuration, or set {INDEX_VARIABLE}",
+            )

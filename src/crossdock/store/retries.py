@@ -1,0 +1,57 @@
+"""When a failed request is sent again, and after how long."""
+
+from __future__ import annotations
+
+import datetime as dt
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crossdock.errors import StoreError
+
+__all__ = ["TransientError", "parse_retry_after", "retry_delay"]
+
+# A server that asks for more is telling us to come back another day.
+LONGEST_WAIT_SECONDS = 120.0
+
+
+class TransientError(Exception):
+    """A request failed in a way that may pass.
+
+    Attributes:
+        error: What to tell the user if it does not.
+        retry_after: Seconds the server asks to wait, if it does.
+    """
+
+    def __init__(self, error: StoreError, *, retry_after: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.retry_after = retry_after
+
+
+def retry_delay(attempt: int, *, asked: float | None, backoff: float) -> float | None:
+    """Return the seconds to wait after a failed attempt, or None to give up.
+
+    Args:
+        attempt: How many attempts failed before this one.
+        asked: Seconds the server asked for.
+        backoff: Seconds after the first attempt; doubled with each.
+    """
+    delay = max(backoff * 2.0**attempt, asked or 0.0)
+    return delay if delay <= LONGEST_WAIT_SECONDS else None
+
+
+def parse_retry_after(value: str | None, *, now: dt.datetime | None = None) -> float | None:
+    """Return the seconds of a ``Retry-After`` header (RFC 9110, 10.2.3), or None if it has no usable value."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:10])
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=dt.UTC)
+    return max(0.0, (date - (now or dt.datetime.now(dt.UTC))).total_seconds())
