@@ -1,0 +1,1 @@
+"""OCI images: descriptors, configs, manifests, indexes and layouts; nothing of Python."""
