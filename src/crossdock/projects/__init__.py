@@ -1,0 +1,1 @@
+"""The project being built: its settings, entry point and own wheel."""

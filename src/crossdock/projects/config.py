@@ -1,0 +1,216 @@
+"""``[tool.crossdock]`` in pyproject.toml, checked key by key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from crossdock.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Config", "read_config"]
+
+_PORT = re.compile(r"([0-9]{1,5})(?:/(tcp|udp|sctp))?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A project's settings; what is None was not set.
+
+    Attributes:
+        targets: Platforms to build for, as written.
+        python: Python version wanted, such as ``3.11``.
+        base: Base image.
+        packages: Debian packages beside those of every base.
+        entrypoint: Name of a console script, ``module:function``, or an argument vector.
+        env: Environment variables.
+        labels: Image labels.
+        ports: As in ``8000/tcp``.
+        user: Who the process runs as.
+        lock: Path of the lock file, relative to the project.
+        extras: Extras of the project to install.
+        groups: Dependency groups to install.
+        allow: Patterns of paths in the image that may hold binaries of other machines.
+        mirror: URL of a Debian mirror.
+        security_mirror: URL of a mirror of Debian's security archive.
+        keyring: Path of the Debian archive keyring.
+        check_valid_until: Whether an index past its ``Valid-Until`` is refused.
+    """
+
+    targets: tuple[str, ...] | None = None
+    python: str | None = None
+    base: str | None = None
+    packages: tuple[str, ...] = ()
+    entrypoint: str | tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[str, ...] = ()
+    user: str | None = None
+    lock: str | None = None
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    mirror: str | None = None
+    security_mirror: str | None = None
+    keyring: str | None = None
+    check_valid_until: bool = True
+
+
+class _Table:
+    """A TOML table that is read key by key, so that unknown keys and wrong types are told with their place."""
+
+    def __init__(self, values: Any, where: str) -> None:  # noqa: ANN401  it is whatever the file holds
+        if not isinstance(values, dict):
+            raise ConfigError(f"{where} is not a table", hint=f"write [{where}] and its keys below it")
+        self._values = values
+        self._where = where
+        self._known: list[str] = []
+
+    def text(self, key: str) -> str | None:
+        value = self._take(key)
+        if value is not None and (not isinstance(value, str) or not value.strip()):
+            raise self._wrong(key, "a string")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...] | None:
+        value = self._take(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            raise self._wrong(key, "an array of strings")
+        return tuple(value)
+
+    def mapping(self, key: str) -> dict[str, str]:
+        value = self._take(key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict) or not all(isinstance(item, (str, int, float)) for item in value.values()):
+            raise self._wrong(key, "a table of strings")
+        return {name: _as_text(item) for name, item in value.items()}
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        value = self._take(key)
+        if value is not None and not isinstance(value, bool):
+            raise self._wrong(key, "true or false")
+        return default if value is None else value
+
+    def table(self, key: str) -> _Table:
+        value = self._take(key)
+        return _Table({} if value is None else value, f"{self._where}.{key}")
+
+    def any(self, key: str) -> Any:  # noqa: ANN401
+        return self._take(key)
+
+    def finish(self) -> None:
+        """Refuse keys nobody asked for."""
+        for key in self._values:
+            if key not in self._known:
+                close = difflib.get_close_matches(key, self._known, n=1)
+                raise ConfigError(
+                    f"{self._where} has no setting {key!r}",
+                    hint=f"did you mean {close[0]!r}?" if close else f"the settings are {', '.join(self._known)}",
+                )
+
+    def _take(self, key: str) -> Any:  # noqa: ANN401
+        self._known.append(key)
+        return self._values.get(key)
+
+    def _wrong(self, key: str, wanted: str) -> ConfigError:
+        return ConfigError(f"{self._where}: {key} must be {wanted}, not {self._values[key]!r}")
+
+
+def read_config(tool_table: Any) -> Config:  # noqa: ANN401
+    """Read the ``[tool.crossdock]`` table.
+
+    Raises:
+        ConfigError: A key is unknown, or a value is not what it must be.
+    """
+    table = _Table(tool_table, "tool.crossdock")
+    debian = table.table("debian")
+    verify = table.table("verify")
+    targets = table.texts("targets")
+    if targets == ():
+        raise ConfigError("tool.crossdock: targets is empty", hint="name one, or leave the key away for both defaults")
+    config = Config(
+        targets=targets,
+        python=_version(table),
+        base=table.text("base"),
+        packages=debian.texts("packages") or (),
+        entrypoint=_entrypoint(table.any("entrypoint")),
+        env=_env(table.mapping("env")),
+        labels=table.mapping("labels"),
+        ports=_ports(table.any("ports")),
+        user=_user(table.any("user")),
+        lock=table.text("lock"),
+        extras=table.texts("extras") or (),
+        groups=table.texts("groups") or (),
+        allow=verify.texts("allow") or (),
+        mirror=debian.text("mirror"),
+        security_mirror=debian.text("security-mirror"),
+        keyring=debian.text("keyring"),
+        check_valid_until=debian.flag("check-valid-until", default=True),
+    )
+    for part in (debian, verify, table):
+        part.finish()
+    return config
+
+
+def _as_text(value: str | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _version(table: _Table) -> str | None:
+    value = table.any("python")
+    if isinstance(value, float):
+        raise ConfigError(
+            f"tool.crossdock: python must be a string, not the number {value}", hint=f'write python = "{value}"'
+        )
+    return table.text("python")
+
+
+def _entrypoint(value: Any) -> str | tuple[str, ...] | None:  # noqa: ANN401
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    if isinstance(value, list) and value and all(isinstance(item, str) and item for item in value):
+        return tuple(value)
+    raise ConfigError(
+        f"tool.crossdock: entrypoint cannot be {value!r}",
+        hint='write the name of a console script, "module:function", or an array such as ["python", "-m", "app"]',
+    )
+
+
+def _env(env: dict[str, str]) -> dict[str, str]:
+    for name, value in env.items():
+        if not _VARIABLE.fullmatch(name):
+            raise ConfigError(f"tool.crossdock.env: {name!r} is not the name of an environment variable")
+        if "\0" in value:
+            raise ConfigError(f"tool.crossdock.env: the value of {name} holds a NUL character")
+    return env
+
+
+def _ports(value: Any) -> tuple[str, ...]:  # noqa: ANN401
+    if value is None:
+        return ()
+    ports = []
+    for item in value if isinstance(value, list) else [value]:
+        match = _PORT.fullmatch(str(item)) if not isinstance(item, bool) else None
+        if match is None or not 0 < int(match[1]) < 65536:
+            raise ConfigError(
+                f"tool.crossdock: ports holds {item!r}", hint='write numbers from 1 to 65535, or as in "53/udp"'
+            )
+        ports.append(f"{int(match[1])}/{match[2] or 'tcp'}")
+    return tuple(ports)
+
+
+def _user(value: Any) -> str | None:  # noqa: ANN401
+    if value is None:
+        return None
+    text = str(value)
+    if isinstance(value, (str, int)) and not isinstance(value, bool) and re.fullmatch(r"[\w.-]+(:[\w.-]+)?", text):
+        return text
+    raise ConfigError(f"tool.crossdock: user cannot be {value!r}", hint='write a name or ID, as in "65532:65532"')

@@ -1,0 +1,133 @@
+"""A Python project: its pyproject.toml, as far as building artifacts needs it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from crossdock.errors import ProjectFileError, ProjectNotFoundError
+from crossdock.projects.config import Config, read_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import Mapping
+
+__all__ = ["Project", "load_project"]
+
+_LARGEST_FILE = 16 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What pyproject.toml says.
+
+    Attributes:
+        root: Its folder, absolute.
+        name: Normalised name.
+        version: As written; None if a build backend decides it.
+        description: One line; may be empty.
+        license: SPDX expression; may be empty.
+        requires_python: Versions it runs on.
+        scripts: Console scripts by name.
+        urls: Project URLs by label, lower case.
+        has_backend: Whether ``[build-system]`` names what builds it.
+        python_file: Content of ``.python-version``; empty without one.
+        config: ``[tool.crossdock]``.
+    """
+
+    root: Path
+    name: str
+    version: str | None
+    description: str
+    license: str
+    requires_python: SpecifierSet
+    scripts: Mapping[str, str]
+    urls: Mapping[str, str]
+    has_backend: bool
+    python_file: str
+    config: Config
+
+
+def load_project(folder: Path) -> Project:
+    """Read a project.
+
+    Args:
+        folder: Its folder, or the path of its pyproject.toml.
+
+    Raises:
+        ProjectNotFoundError: There is no pyproject.toml.
+        ProjectFileError: It cannot be read.
+        ConfigError: ``[tool.crossdock]`` has a mistake.
+    """
+    path = folder if folder.name == "pyproject.toml" else folder / "pyproject.toml"
+    document = _read_toml(path)
+    project = _table(document, "project", path)
+    name = project.get("name")
+    if not isinstance(name, str) or not name:
+        raise ProjectFileError(
+            f"{path} has no [project] name", hint="crossdock reads standard metadata: add [project] with a name"
+        )
+    requires = project.get("requires-python", "")
+    try:
+        requires_python = SpecifierSet(requires)
+    except (InvalidSpecifier, TypeError):
+        raise ProjectFileError(f"{path}: requires-python is {requires!r}, which cannot be read") from None
+    root = path.parent.resolve()
+    python_file = root / ".python-version"
+    return Project(
+        root=root,
+        name=canonicalize_name(name),
+        version=_text(project.get("version")) or None,
+        description=_text(project.get("description")),
+        license=_text(project.get("license")),
+        requires_python=requires_python,
+        scripts=_texts(project.get("scripts")),
+        urls={label.lower(): url for label, url in _texts(project.get("urls")).items()},
+        has_backend=isinstance(document.get("build-system"), dict),
+        python_file=_first_line(python_file) if python_file.is_file() else "",
+        config=read_config(_table(document, "tool", path).get("crossdock", {})),
+    )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ProjectFileError(f"{path} is larger than {_LARGEST_FILE >> 20} MiB")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ProjectNotFoundError(
+            f"There is no {path}", hint="name the project's folder, or run the command inside it"
+        ) from None
+    except OSError as error:
+        raise ProjectFileError(f"{path} cannot be read", why=error.strerror or str(error)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProjectFileError(f"{path} is not TOML", why=str(error)) from None
+
+
+def _table(document: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
+    value = document.get(key, {})
+    if not isinstance(value, dict):
+        raise ProjectFileError(f"{path}: {key} is not a table")
+    return value
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    return {key: item for key, item in value.items() if isinstance(item, str)}
+
+
+def _first_line(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return next((line.strip() for line in lines if line.strip() and not line.startswith("#")), "")
