@@ -1,0 +1,1 @@
+"""A small HTTP application whose dependencies hold compiled code."""
