@@ -1,0 +1,84 @@
+"""Finding a project's lock file, and reading it by its format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.pylock import is_valid_pylock_path
+
+from crossdock.errors import AmbiguousLockError, MissingLockError, UnsupportedLockError
+from crossdock.locks.pylock import read_pylock
+from crossdock.locks.requirements import read_requirements
+from crossdock.locks.uv import read_uv_lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crossdock.locks.model import Lock
+
+__all__ = ["find_lock", "read_lock"]
+
+_LATER = ("poetry.lock", "pdm.lock", "Pipfile.lock", "conda-lock.yml", "pixi.lock")
+
+
+def find_lock(project_dir: Path, configured: str | None = None) -> Path:
+    """Find the lock file of a project.
+
+    Args:
+        project_dir: Where its pyproject.toml is.
+        configured: ``[tool.crossdock] lock``, relative to that folder.
+
+    Raises:
+        MissingLockError: There is none.
+        AmbiguousLockError: There are several and none is configured.
+    """
+    if configured is not None:
+        path = project_dir / configured
+        if not path.is_file():
+            raise MissingLockError(f"There is no lock file {path}", why=f"[tool.crossdock] lock names {configured!r}")
+        return path
+    found = [project_dir / "uv.lock", *sorted(project_dir.glob("pylock*.toml")), project_dir / "requirements.txt"]
+    found = [path for path in found if path.is_file() and (path.suffix != ".toml" or is_valid_pylock_path(path))]
+    if len(found) > 1:
+        names = " and ".join(path.name for path in found)
+        raise AmbiguousLockError(
+            f"{project_dir} has several lock files: {names}",
+            why="they may disagree, and only one of them can count",
+            hint=f'name it in pyproject.toml, as in: [tool.crossdock] lock = "{found[0].name}"',
+        )
+    if not found:
+        raise _missing(project_dir)
+    return found[0]
+
+
+def _missing(project_dir: Path) -> MissingLockError:
+    later = [name for name in _LATER if (project_dir / name).is_file()]
+    return MissingLockError(
+        f"{project_dir} has no lock file",
+        why=f"{later[0]} cannot be read yet" if later else "looked for uv.lock, pylock.toml, requirements.txt",
+        hint="make one: uv lock, or pip-compile --generate-hashes, or a pylock.toml with your own tool",
+    )
+
+
+def read_lock(path: Path, project_name: str | None = None, *, root: Path | None = None) -> Lock:
+    """Read a lock file; its name says the format.
+
+    Args:
+        path: The file.
+        project_name: The project to be built, checked against the lock where that names its own.
+        root: Folder that files included by a requirements file must be in; by default the lock's own.
+
+    Raises:
+        LockError: One of its children, for everything that can be wrong with a lock.
+    """
+    if is_valid_pylock_path(path):
+        return read_pylock(path)
+    if path.suffix == ".txt":
+        return read_requirements(path, root=root or path.parent)
+    if path.name == "uv.lock":
+        return read_uv_lock(path, project_name)
+    raise UnsupportedLockError(
+        f"{path.name} is not the name of a lock that can be read",
+        why="understood are uv.lock, pylock.toml, pylock.NAME.toml and requirements files (*.txt) with hashes",
+        hint="export one of these with the tool that made it",
+    )

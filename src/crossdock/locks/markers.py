@@ -1,0 +1,112 @@
+"""Environment markers, decided from a target and never from the host (dependency specifiers, PEP 751)."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
+from packaging.version import InvalidVersion
+
+from crossdock.errors import MalformedLockError, UndecidedMarkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+__all__ = ["MarkerEvaluator", "parse_marker"]
+
+#: Longer than any that a tool writes for real conflicts; a bound for the recursive parser.
+_MAX_MARKER = 64 * 1024
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+
+
+@lru_cache(maxsize=8192)
+def _parse(text: str) -> Marker:
+    if len(text) > _MAX_MARKER:
+        raise InvalidMarker("it is too long")
+    return Marker(text)
+
+
+def parse_marker(text: str, where: str) -> Marker:
+    """Parse a marker once.
+
+    Raises:
+        MalformedLockError: It is none; ``where`` names the place.
+    """
+    try:
+        return _parse(text)
+    except (InvalidMarker, InvalidVersion, RecursionError, ValueError) as error:
+        raise MalformedLockError(
+            f"{where}: a marker cannot be understood",
+            why=f"{text[:120]!r} is not an environment marker",
+            hint="make the lock again with the tool it is from",
+        ) from error
+
+
+class MarkerEvaluator:
+    """Decides markers for one target and one set of extras and groups; equal markers are decided once.
+
+    Args:
+        environment: All eleven keys. A key with an empty value is not known; markers that hang on it are an error.
+        extras: Extras of the project that are asked for.
+        groups: Dependency groups that are asked for.
+        target: Names the target in messages.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], extras: Collection[str], groups: Collection[str], *, target: str
+    ) -> None:
+        self._environment: dict[str, str | frozenset[str]] = {
+            **environment,
+            "extras": frozenset(extras),
+            "dependency_groups": frozenset(groups),
+            # Outside of metadata "extra" has no meaning; an empty one makes such markers false, not an error.
+            "extra": "",
+        }
+        self._unknown = [key for key, value in environment.items() if not value]
+        self._target = target
+        self._decided: dict[str, bool] = {}
+
+    def holds(self, marker: str | None, where: str) -> bool:
+        """Say whether a marker is true for the target; no marker is.
+
+        Raises:
+            UndecidedMarkerError: It depends on what is not known of the target, or compares what cannot be compared.
+            MalformedLockError: It is no marker.
+        """
+        if marker is None:
+            return True
+        if marker not in self._decided:
+            self._decided[marker] = self._decide(marker, where)
+        return self._decided[marker]
+
+    def _decide(self, marker: str, where: str) -> bool:
+        parsed = parse_marker(marker, where)
+        unknown = [key for key in self._unknown if key in marker]
+        try:
+            if not unknown:
+                return parsed.evaluate(self._environment, context="lock_file")
+            answers = {
+                parsed.evaluate({**self._environment, **dict.fromkeys(unknown, probe)}, context="lock_file")
+                for probe in _probes(marker)
+            }
+        except (UndefinedComparison, UndefinedEnvironmentName, ValueError, TypeError, AssertionError) as error:
+            raise UndecidedMarkerError(
+                f"{where}: the marker {marker[:200]!r} cannot be decided for {self._target}",
+                why=f"{type(error).__name__}: {str(error)[:200]}",
+                hint="correct the marker where the package or project declares it, and lock again",
+            ) from error
+        if len(answers) > 1:
+            raise UndecidedMarkerError(
+                f"{where}: the marker {marker[:200]!r} cannot be decided for {self._target}",
+                why=f"it asks for {' and '.join(unknown)}, which is known only where the program runs",
+                hint="use a marker that does not ask for the kernel",
+            )
+        return answers.pop()
+
+
+def _probes(marker: str) -> set[str]:
+    """Values that make every comparison of an unknown key come out both ways: each literal, below all, above all."""
+    literals = {first or second for first, second in _QUOTED.findall(marker)} - {""}
+    return {"0", "999999999", *sorted(literals)[:64]}
