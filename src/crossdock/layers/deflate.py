@@ -124,16 +124,19 @@ class OwnMember:
 
     def __init__(self) -> None:
         self._out: list[bytes] = [MEMBER_HEADER]
-        self._raw: list[bytes] = []
-        self._stored: list[bytes] = []
+        self._raw: list[bytes | bytearray] = []
+        self._stored: list[bytes | bytearray] = []
         self._fixed: FixedBlock | None = None
         self._stored_begun = False
+        #: Bytes appended so far, as they unpack.
+        self.size = 0
 
-    def stored(self, data: bytes) -> None:
+    def stored(self, data: bytes | bytearray) -> None:
         """Append bytes as they are."""
         if not data:
             return
         self._raw.append(data)
+        self.size += len(data)
         self._end_fixed()
         self._stored.append(data)
 
@@ -142,6 +145,7 @@ class OwnMember:
         if not block.raw:
             return
         self._raw.append(block.raw)
+        self.size += len(block.raw)
         self._end_fixed()
         self._end_stored()
         self._fixed = block

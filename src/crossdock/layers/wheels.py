@@ -6,6 +6,7 @@ author's, and only unpacking (to check them and to hash the tar they give) and h
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from crossdock.errors import FileCollisionError
@@ -15,7 +16,7 @@ from crossdock.wheels.member import DEFLATED
 from crossdock.wheels.streams import gzip_member, unpack, unpack_member, unpack_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from crossdock.layers.writer import Sink
     from crossdock.wheels.archive import WheelArchive
@@ -47,29 +48,33 @@ def write_wheels(archives: Sequence[WheelArchive], scheme: Scheme, sink: Sink, *
         The layer's diff_id, in hex.
 
     Raises:
-        FileCollisionError: Two wheels write one path with different contents.
+        FileCollisionError: Two wheels write one path with different contents, or as a file and as a folder.
         WheelError: A wheel is damaged, unsafe or not supported.
     """
     writer = LayerWriter(sink)
-    folders: set[str] = set()
+    folders: dict[str, WheelArchive] = {}
     written: dict[str, tuple[Placed, WheelArchive]] = {}
     for archive in archives:
         for item in install(archive, scheme):
             if item.path in written:
                 _check_same(item, archive, *written[item.path])
                 continue
-            written[item.path] = (item, archive)
+            if item.path in folders:
+                raise _file_and_folder(item.path, archive, folders[item.path])
             for folder in _new_folders(item.path, folders):
+                if folder in written:
+                    raise _file_and_folder(folder, written[folder][1], archive)
+                folders[folder] = archive
                 writer.header(folder, type_="5", mode=0o755)
+            written[item.path] = (item, archive)
             _write(writer, archive, item, copy_streams=copy_streams)
     return writer.finish()
 
 
-def _new_folders(path: str, known: set[str]) -> Iterator[str]:
+def _new_folders(path: str, known: Container[str]) -> Iterator[str]:
     parent = path.rpartition("/")[0]
     if parent and parent not in known:
         yield from _new_folders(parent, known)
-        known.add(parent)
         yield parent
 
 
@@ -112,7 +117,7 @@ def _store(writer: LayerWriter, archive: WheelArchive, member: Member) -> None:
 
 
 def _check_same(item: Placed, archive: WheelArchive, other: Placed, other_archive: WheelArchive) -> None:
-    if _content_key(item) != _content_key(other):
+    if _fingerprint(item, archive) != _fingerprint(other, other_archive):
         raise FileCollisionError(
             f"{other_archive.filename} and {archive.filename} both install {item.path}, with different contents",
             why="which one an application sees would depend on the order of installation",
@@ -120,5 +125,18 @@ def _check_same(item: Placed, archive: WheelArchive, other: Placed, other_archiv
         )
 
 
-def _content_key(item: Placed) -> tuple[int, int] | bytes:
-    return (item.member.crc, item.member.size) if item.member else item.content
+def _fingerprint(item: Placed, archive: WheelArchive) -> bytes:
+    """Hash a file's content. Its CRC-32 would not do: another content with the same one is easily made."""
+    pieces: Iterable[bytes] = archive.unpacked_pieces(item.member) if item.member else (item.content,)
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
+
+
+def _file_and_folder(path: str, file_archive: WheelArchive, folder_archive: WheelArchive) -> FileCollisionError:
+    return FileCollisionError(
+        f"{path} is a file in {file_archive.filename} and a folder in {folder_archive.filename}",
+        why="both cannot be in one tree",
+        hint="drop one of the two packages, or depend on versions that agree",
+    )

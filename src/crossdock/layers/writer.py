@@ -22,19 +22,19 @@ _FLUSH = 1 << 18
 class Sink(Protocol):
     """Where a layer's compressed bytes go."""
 
-    def write(self, data: bytes) -> object:
+    def write(self, data: bytes | bytearray) -> object:
         """Take the next bytes."""
 
 
 class _Gather:
     """Collects small pieces, so that hashing and writing are done in large ones."""
 
-    def __init__(self, consume: Callable[[bytes], object]) -> None:
+    def __init__(self, consume: Callable[[bytes | bytearray], object]) -> None:
         self._consume = consume
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | bytearray] = []
         self._held = 0
 
-    def add(self, piece: bytes) -> None:
+    def add(self, piece: bytes | bytearray) -> None:
         self._pieces.append(piece)
         self._held += len(piece)
         if self._held >= _FLUSH:
@@ -74,17 +74,24 @@ class LayerWriter:
             self._own.stored(block[: tar.HEAD])
             self._own.fixed(fixed_block(block[tar.HEAD :]))
 
-    def stored(self, content: bytes) -> None:
-        """Write content as it is."""
-        self._own.stored(content)
-        if len(content) >= _FLUSH:
-            self._end_own()
+    def stored(self, content: bytes | bytearray) -> None:
+        """Write content as it is, in pieces of any size.
+
+        Where members end depends on the bytes alone, not on how they came; and no member grows without bound.
+        """
+        at = 0
+        while at < len(content):
+            piece = content[at : at + max(_FLUSH - self._own.size, 1)]
+            self._own.stored(piece)
+            at += len(piece)
+            if self._own.size >= _FLUSH:
+                self._end_own()
 
     def padding(self, size: int) -> None:
         """Fill up the last block of a file of that size."""
         self._own.fixed(zero_block(tar.padding(size)))
 
-    def copied(self, member: bytes, raw: bytes) -> None:
+    def copied(self, member: bytes, raw: bytes | bytearray) -> None:
         """Write a whole gzip member that was checked to unpack to ``raw``."""
         self._end_own()
         self._raw.add(raw)

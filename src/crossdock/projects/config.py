@@ -34,7 +34,7 @@ class Config:
         user: Who the process runs as.
         lock: Path of the lock file, relative to the project.
         extras: Extras of the project to install.
-        groups: Dependency groups to install.
+        groups: Dependency groups to install; None for the lock's default groups.
         allow: Patterns of paths in the image that may hold binaries of other machines.
         mirror: URL of a Debian mirror.
         security_mirror: URL of a mirror of Debian's security archive.
@@ -53,7 +53,7 @@ class Config:
     user: str | None = None
     lock: str | None = None
     extras: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None
     allow: tuple[str, ...] = ()
     mirror: str | None = None
     security_mirror: str | None = None
@@ -148,7 +148,7 @@ def read_config(tool_table: Any) -> Config:  # noqa: ANN401
         user=_user(table.any("user")),
         lock=table.text("lock"),
         extras=table.texts("extras") or (),
-        groups=table.texts("groups") or (),
+        groups=table.texts("groups"),
         allow=verify.texts("allow") or (),
         mirror=debian.text("mirror"),
         security_mirror=debian.text("security-mirror"),

@@ -32,7 +32,7 @@ class IndexConfig:
     URLs may hold credentials, so none are shown by ``repr``.
 
     Attributes:
-        index_url: The package index: a URL, or the path of a folder in the same arrangement.
+        index_url: The package index: a URL, or the path of a folder in the same arrangement; empty for none.
         extra_index_urls: Further indexes, in order.
         find_links: Folders of files, or pages that link to files: paths or URLs.
         ca_bundle: The CA bundle pip is configured with, if any.
@@ -45,7 +45,7 @@ class IndexConfig:
 
     def urls(self) -> tuple[str, ...]:
         """Return all the places; give them to `HttpClient` as ``trusted_urls``."""
-        return (self.index_url, *self.extra_index_urls, *self.find_links)
+        return tuple(filter(None, (self.index_url, *self.extra_index_urls, *self.find_links)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

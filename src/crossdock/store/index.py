@@ -172,7 +172,8 @@ class _Reader:
     def places(self) -> list[_Place]:
         config = self._config
         flat = [_place(location, flat=True) for location in config.find_links]
-        indexes = [_place(location, flat=False) for location in (config.index_url, *config.extra_index_urls)]
+        urls = filter(None, (config.index_url, *config.extra_index_urls))
+        indexes = [_place(location, flat=False) for location in urls]
         # Looking on this machine first may save asking the network at all; which copy is used makes no difference.
         return sorted(flat + indexes, key=lambda place: place.path is None)
 

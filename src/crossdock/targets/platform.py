@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from crossdock.errors import TargetError, UnknownTargetError
@@ -99,6 +99,7 @@ class Platform:
         variant: OCI variant of the architecture, or None for the architecture's default.
         libc: C library and its floor; None outside Linux.
         macos: Oldest macOS (major, minor) the artifact must run on; None outside macOS.
+        libc_named: Whether the floor was asked for; a default one gives way to what a base is seen to have.
     """
 
     os: Os
@@ -106,6 +107,7 @@ class Platform:
     variant: str | None = None
     libc: Libc | None = None
     macos: tuple[int, int] | None = None
+    libc_named: bool = field(default=False, compare=False)
 
     @property
     def machine(self) -> str:
@@ -176,7 +178,8 @@ def parse_platform(text: str) -> Platform:
     if match["floor"]:
         major, minor = match["floor"].split(".")
         libc = Libc(kind, (int(major), int(minor)))
-    return _platform(text, match["os"], match["arch"], match["variant"], libc)
+    platform = _platform(text, match["os"], match["arch"], match["variant"], libc)
+    return replace(platform, libc_named=bool(match["floor"]))
 
 
 def _platform(text: str, os_name: str, arch_name: str, variant: str | None, libc: Libc) -> Platform:

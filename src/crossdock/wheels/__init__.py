@@ -1,0 +1,1 @@
+"""Wheels: reading them in place and laying them out for a target."""

@@ -28,6 +28,7 @@ __all__ = ["Limits", "WheelArchive"]
 
 _END = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
+_END_LIMITS = (0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
 _LOCATOR64 = struct.Struct("<4sLQL")
 _LOCATOR64_SIGNATURE = b"PK\x06\x07"
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -108,8 +109,8 @@ class WheelArchive:
 
     def stream_pieces(self, member: Member) -> Iterator[bytes]:
         """Read a member's compressed bytes piece by piece."""
-        header = self._pread(_LOCAL.size, member.offset)
-        position = member.offset + self._data_start(member, header, check_name=False)
+        header = self._pread(_LOCAL.size + len(member.name.encode()), member.offset)
+        position = member.offset + self._data_start(member, header)
         left = member.compressed
         while left:
             piece = self._pread_exactly(min(CHUNK, left), position, member)
@@ -119,14 +120,14 @@ class WheelArchive:
 
     def read(self, member: Member) -> bytes:
         """Read and unpack a member at once, checking its size and CRC-32."""
-        return unpack(self.stream(member), member, self.filename)
+        return bytes(unpack(self.stream(member), member, self.filename))
 
     def unpacked_pieces(self, member: Member) -> Iterator[bytes]:
         """Read and unpack a member piece by piece, checking its size and CRC-32 at the end."""
         pieces = self.stream_pieces(member)
         return unpack_pieces(pieces, member, self.filename)
 
-    def _data_start(self, member: Member, span: bytes, *, check_name: bool = True) -> int:
+    def _data_start(self, member: Member, span: bytes) -> int:
         """Where a member's data starts, counted from its local header, which must agree with the directory."""
         if len(span) < _LOCAL.size or span[:4] != _LOCAL_SIGNATURE:
             raise self._bad(f"there is no local header for {member.name!r}")
@@ -134,7 +135,8 @@ class WheelArchive:
         method, name_length, extra_length = fields[3], fields[9], fields[10]
         if method != member.method:
             raise self._unsafe(f"{member.name!r} has one compression method in its header, another in the directory")
-        if check_name and span[_LOCAL.size : _LOCAL.size + name_length].decode("utf-8", "replace") != member.name:
+        name = member.name.encode()
+        if name_length != len(name) or span[_LOCAL.size : _LOCAL.size + name_length] != name:
             raise self._unsafe(f"{member.name!r} has another name in its own header")
         start: int = _LOCAL.size + name_length + extra_length
         return start
@@ -175,16 +177,24 @@ class WheelArchive:
         end = self.size - tail_size + at
         locator = self._pread(_LOCATOR64.size, end - _LOCATOR64.size) if end >= _LOCATOR64.size else b""
         if locator[:4] == _LOCATOR64_SIGNATURE:
-            end = _LOCATOR64.unpack(locator)[2]
-            record = self._pread(_END64.size, end)
-            if len(record) != _END64.size or record[:4] != _END64_SIGNATURE:
-                raise self._bad("its ZIP64 end record is not where it is said to be")
-            disk, directory_disk, on_disk, count, size, offset = _END64.unpack(record)[4:]
+            small = (disk, directory_disk, on_disk, count, size, offset)
+            end, large = self._read_end64(end - _LOCATOR64.size - _END64.size, _LOCATOR64.unpack(locator)[2])
+            # Some readers look at one record only, some at the other: they must not see two archives.
+            if any(low not in (high, limit) for low, high, limit in zip(small, large, _END_LIMITS, strict=True)):
+                raise self._unsafe("its two end records contradict each other")
+            disk, directory_disk, on_disk, count, size, offset = large
         if disk or directory_disk or on_disk != count:
             raise UnsupportedWheelError(f"{self.filename} is one part of a split archive")
         if offset + size != end:
             raise self._unsafe("its directory does not end where its end record starts")
         return offset, size, count
+
+    def _read_end64(self, end: int, said: int) -> tuple[int, tuple[int, ...]]:
+        """Read the ZIP64 end record, which must lie where both its locator and its readers look for it."""
+        record = self._pread(_END64.size, end) if end >= 0 else b""
+        if said != end or record[:4] != _END64_SIGNATURE:
+            raise self._bad("its ZIP64 end record is not where it is said to be")
+        return end, _END64.unpack(record)[4:]
 
     def _parse_directory(self, directory: bytes, count: int) -> Iterator[Member]:
         at = 0

@@ -9,12 +9,12 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossdock.errors import BadWheelError
+from crossdock.errors import BadWheelError, UnsupportedWheelError
 from crossdock.wheels.metadata import read_metadata
-from crossdock.wheels.scripts import console_script, rewrite_shebang
+from crossdock.wheels.scripts import PYTHON_SHEBANG, console_script, rewrite_shebang
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from crossdock.wheels.archive import WheelArchive
     from crossdock.wheels.member import Member
@@ -25,6 +25,8 @@ __all__ = ["INSTALLER", "Placed", "install"]
 
 #: Content of every INSTALLER file (recording installed projects).
 INSTALLER = b"crossdock\n"
+
+_LARGEST_SCRIPT = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +49,16 @@ class Placed:
 def install(archive: WheelArchive, scheme: Scheme) -> tuple[Placed, ...]:
     """Lay a wheel out by a scheme, sorted by path.
 
-    Signatures of RECORD are left out, as they would not fit the RECORD written here.
+    Signatures of RECORD are left out, as they would not fit the RECORD written here; an INSTALLER is, as it names
+    somebody else.
 
     Raises:
         BadWheelError: The wheel's metadata cannot be used, or two of its files would have one path.
+        UnsupportedWheelError: A script is too long to be rewritten.
     """
     metadata = read_metadata(archive)
     record_name = f"{metadata.dist_info}/RECORD"
-    left_out = {record_name, record_name + ".jws", record_name + ".p7s"}
+    left_out = {record_name, record_name + ".jws", record_name + ".p7s", f"{metadata.dist_info}/INSTALLER"}
     placed: dict[str, Placed] = {}
     hashes: dict[str, str] = {}
     for member in archive.members:
@@ -64,11 +68,11 @@ def install(archive: WheelArchive, scheme: Scheme) -> tuple[Placed, ...]:
         _add(placed, item, archive)
         hashes[item.path] = metadata.hashes.get(member.name, "") if item.member else ""
         if not hashes[item.path]:
-            hashes[item.path] = _record_hash(archive.read(member) if item.member else item.content)
+            hashes[item.path] = _record_hash(archive.unpacked_pieces(member) if item.member else (item.content,))
     for item in _generated(metadata, scheme):
         if item.path not in placed:  # a script that the wheel brings itself stays
             placed[item.path] = item
-            hashes[item.path] = _record_hash(item.content)
+            hashes[item.path] = _record_hash((item.content,))
     record = Placed(
         path=f"{scheme.site_packages}/{record_name}",
         content=_record(placed, hashes, f"{scheme.site_packages}/{record_name}", scheme),
@@ -91,11 +95,12 @@ def _place(archive: WheelArchive, member: Member, metadata: WheelMetadata, schem
     path = f"{folder}/{below}"
     if key != "scripts":
         return Placed(path=path, executable=member.executable, member=member)
-    content = archive.read(member)
-    rewritten = rewrite_shebang(content, scheme.interpreter)
-    if rewritten is content:
+    # Programs of many megabytes come as scripts too: only what starts as a Python script is held whole.
+    if not next(filter(None, archive.unpacked_pieces(member)), b"").startswith(PYTHON_SHEBANG):
         return Placed(path=path, executable=True, member=member)
-    return Placed(path=path, executable=True, content=rewritten)
+    if member.size > _LARGEST_SCRIPT:
+        raise UnsupportedWheelError(f"{archive.filename}: the script {member.name} is {member.size:,} bytes long")
+    return Placed(path=path, executable=True, content=rewrite_shebang(archive.read(member), scheme.interpreter))
 
 
 def _generated(metadata: WheelMetadata, scheme: Scheme) -> Iterator[Placed]:
@@ -111,9 +116,11 @@ def _add(placed: dict[str, Placed], item: Placed, archive: WheelArchive) -> None
     placed[item.path] = item
 
 
-def _record_hash(content: bytes) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-    return f"sha256={digest}"
+def _record_hash(pieces: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return "sha256=" + base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
 
 
 def _record(placed: dict[str, Placed], hashes: dict[str, str], record_path: str, scheme: Scheme) -> bytes:

@@ -1,4 +1,4 @@
-"""What a wheel says of itself: WHEEL, RECORD, entry points (binary distribution format; recording installed projects)."""
+"""What a wheel says of itself: WHEEL, RECORD, entry points (binary distribution format, recording installs)."""
 
 from __future__ import annotations
 

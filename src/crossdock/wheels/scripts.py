@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 from crossdock.errors import BadWheelError
 
-__all__ = ["EntryPoint", "console_script", "parse_entry_points", "rewrite_shebang"]
+__all__ = ["PYTHON_SHEBANG", "EntryPoint", "console_script", "parse_entry_points", "rewrite_shebang"]
 
 _REFERENCE = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(?:\[[^]]*\])?")
 _NAME = re.compile(r"[\w.-]+")
+_PLACEHOLDER = re.compile(rb"#!python\S*")
+
+#: What a script starts with that wants the environment's interpreter.
+PYTHON_SHEBANG = b"#!python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def parse_entry_points(text: str, filename: str) -> tuple[EntryPoint, ...]:
     Raises:
         BadWheelError: The file cannot be read, or a script is named or points where it must not.
     """
-    parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
+    parser = configparser.RawConfigParser(delimiters=("=",), strict=False, default_section="")
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # names are case-sensitive
     try:
         parser.read_string(text)
@@ -73,7 +77,13 @@ def console_script(point: EntryPoint, interpreter: str) -> bytes:
 
 
 def rewrite_shebang(content: bytes, interpreter: str) -> bytes:
-    """Point a script's ``#!python`` at the environment's interpreter; leave any other script alone."""
+    """Point a script's ``#!python`` at the environment's interpreter; leave any other script alone.
+
+    "#!python" is a placeholder whatever follows it, as in ``#!pythonw`` or ``#!python3`` (binary distribution format,
+    "Recommended installer features").
+    """
+    if not content.startswith(PYTHON_SHEBANG):
+        return content
     line, separator, rest = content.partition(b"\n")
-    match = re.match(rb"#!pythonw?(?=\s|$)(.*)", line.rstrip(b"\r"))
-    return b"#!" + interpreter.encode() + match[1] + separator + rest if match else content
+    arguments = _PLACEHOLDER.sub(b"", line.rstrip(b"\r"), count=1)
+    return b"#!" + interpreter.encode() + arguments + separator + rest

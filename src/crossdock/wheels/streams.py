@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 try:
     import deflate as _libdeflate
 except ImportError:  # the core works without it, only slower
-    _libdeflate = None
+    _libdeflate = None  # type: ignore[assignment]
 
-__all__ = ["gzip_member", "unpack", "unpack_pieces"]
+__all__ = ["gzip_member", "unpack", "unpack_member", "unpack_pieces"]
 
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _TRAILER = struct.Struct("<2L")
@@ -35,7 +35,7 @@ def gzip_member(stream: bytes, member: Member) -> bytes:
     return b"".join((_HEADER, stream, _TRAILER.pack(member.crc, member.size & 0xFFFFFFFF)))
 
 
-def unpack(stream: bytes, member: Member, filename: str) -> bytes:
+def unpack(stream: bytes, member: Member, filename: str) -> bytes | bytearray:
     """Unpack a member's stream at once.
 
     Raises:
@@ -48,9 +48,9 @@ def unpack(stream: bytes, member: Member, filename: str) -> bytes:
     return unpack_member(gzip_member(stream, member), member, filename)
 
 
-def unpack_member(framed: bytes, member: Member, filename: str) -> bytes:
+def unpack_member(framed: bytes, member: Member, filename: str) -> bytes | bytearray:
     """Unpack a stream that was framed by ``gzip_member``; errors as ``unpack``."""
-    if _libdeflate is not None:
+    if _libdeflate is not None and member.size:  # of no size, it would not look at the stream at all
         try:
             raw = _libdeflate.gzip_decompress(framed, member.size)
         except _libdeflate.DeflateError:
@@ -58,7 +58,7 @@ def unpack_member(framed: bytes, member: Member, filename: str) -> bytes:
         # libdeflate found the trailer right behind the stream's end. Where those eight bytes occur only once, that
         # place is the end of the member, and nothing is left over. Otherwise zlib decides, which says where it ended.
         if raw is not None and len(raw) == member.size and framed.find(framed[-8:], len(_HEADER)) == len(framed) - 8:
-            return raw  # type: ignore[no-any-return]
+            return raw
     return b"".join(unpack_pieces((framed[len(_HEADER) : -8],), member, filename))
 
 

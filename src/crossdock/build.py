@@ -1,0 +1,361 @@
+"""From a plan to an image: fetch what is missing, make the layers, prove them, write the index.
+
+Nothing is written to the output before every layer of every image was proved.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossdock import __version__
+from crossdock.environment import APP, PREFIX, environment_entries, image_environment
+from crossdock.errors import ConfigError
+from crossdock.layers.cached import LayerRecipe, MadeLayer, tree_recipe, wheel_recipe
+from crossdock.layers.grouping import Group, SizedWheel, group_wheels
+from crossdock.layers.wheels import SCHEME_VERSION
+from crossdock.oci.image import Image, Layer, RunConfig, make_image, make_index, timestamp
+from crossdock.oci.layout import MADE_BY, write_layout, write_layout_tar
+from crossdock.oci.model import LAYER_GZIP, Descriptor, canonical_json
+from crossdock.plan import debian_config, index_access
+from crossdock.projects.entrypoint import resolve_entrypoint
+from crossdock.projects.firstparty import OwnWheel, build_own_wheel
+from crossdock.store.actions import action_key
+from crossdock.verify.findings import LayerClaim
+from crossdock.verify.platforms import Platform as ImagePlatform
+from crossdock.verify.proof import prove_image
+from crossdock.verify.report import Report
+from crossdock.verify.scan import LayerFacts, scan_layer_file
+from crossdock.wheels.archive import WheelArchive
+from crossdock.wheels.metadata import read_metadata
+from crossdock.wheels.scheme import posix_venv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from crossdock.bases.debian.locked import LockedDebianBase
+    from crossdock.locks import Choice
+    from crossdock.oci.reference import Reference
+    from crossdock.plan import Plan, Services, TargetPlan
+    from crossdock.store.blobs import Store
+    from crossdock.wheels.scheme import Scheme
+
+__all__ = ["Built", "StoreScanCache", "build_image"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What came out.
+
+    Attributes:
+        index: Descriptor of the image index.
+        report: What the proof saw.
+    """
+
+    index: Descriptor
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One layer of one image: how it is made, and what is said of it."""
+
+    recipe: LayerRecipe
+    created_by: str
+    annotations: Mapping[str, str]
+
+
+class StoreScanCache:
+    """Remembers what was seen in a layer, by its digest, so that it is read once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, digest: str) -> LayerFacts | None:
+        """Give what is known of a layer."""
+        record = self._store.action(action_key("layer-facts", digest=digest))
+        try:
+            return LayerFacts.from_json(record) if record is not None else None
+        except ValueError:
+            return None
+
+    def put(self, digest: str, facts: LayerFacts) -> None:
+        """Remember it."""
+        self._store.record(action_key("layer-facts", digest=digest), facts.to_json())
+
+
+def build_image(plan: Plan, services: Services, *, output: Path, reference: Reference) -> Built:
+    """Build an image index and write it as an OCI layout.
+
+    Args:
+        plan: What to build.
+        services: The store, progress and how much is done at once.
+        output: Folder of the layout, or a path ending in ``.tar``.
+        reference: Name and tag recorded in the layout.
+
+    Raises:
+        ArtifactRefusedError: A file in a layer does not fit its target; nothing was written.
+        CrossdockError: Anything else that can go wrong has its class too.
+    """
+    epoch = source_date_epoch()
+    own = build_own_wheel(plan.project, services.store)
+    _fetch_wheels(plan, services)
+    parts = [_parts(part, own, services) for part in plan.targets]
+    run = _run_config(plan, services.store)
+    made = _make_all([part for image in parts for part in image], plan, services)
+    annotations = _annotations(plan, epoch)
+    images = [
+        make_image(
+            part.target.platform.oci,
+            [_layer(item, made[item.recipe.key][0]) for item in image_parts],
+            run,
+            epoch=epoch,
+            annotations=annotations,
+        )
+        for part, image_parts in zip(plan.targets, parts, strict=True)
+    ]
+    report = _prove(plan, images, parts, made)
+    index = make_index(images, annotations)
+    blobs: dict[str, bytes | Path] = {index.descriptor.digest: index.data}
+    for image in images:
+        blobs |= {blob.descriptor.digest: blob.data for blob in (image.manifest, image.config)}
+        blobs |= {layer.descriptor.digest: services.store.path(layer.digest) for layer in image.layers}
+    root = Descriptor(
+        media_type=index.descriptor.media_type,
+        digest=index.descriptor.digest,
+        size=index.descriptor.size,
+        annotations={
+            MADE_BY: __version__,
+            "io.containerd.image.name": str(reference),
+            "org.opencontainers.image.ref.name": reference.tag,
+        },
+    )
+    write = write_layout_tar if output.suffix == ".tar" else write_layout
+    write(output, root, blobs)
+    return Built(index=index.descriptor, report=report)
+
+
+def source_date_epoch(environ: Mapping[str, str] = os.environ) -> int:
+    """Give the time written into images: SOURCE_DATE_EPOCH if set, else 0 (reproducible-builds.org specification).
+
+    Raises:
+        ConfigError: It is set, but not to seconds since 1970.
+    """
+    text = environ.get("SOURCE_DATE_EPOCH", "").strip()
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit()) or int(text) > 253402300799:
+        raise ConfigError(
+            f"SOURCE_DATE_EPOCH is {text!r}",
+            why="it has to be a whole number of seconds since 1970",
+            hint="unset it, or set it as `git log -1 --format=%ct` prints it",
+        )
+    return int(text)
+
+
+def _fetch_wheels(plan: Plan, services: Services) -> None:
+    """Bring every wheel that is not in the store into it, each once for all targets."""
+    from crossdock.store.downloads import FileRequest, fetch
+
+    files = {choice.file.sha256: choice.file for part in plan.targets for choice in part.selection.choices}
+    missing = [file for sha256, file in files.items() if services.store.find(sha256) is None]
+    if not missing:
+        return
+    requests = [
+        FileRequest(name=file.filename, url=plan.location(file), sha256=file.sha256, size=file.size) for file in missing
+    ]
+    _, http = index_access(plan.project, plan.index_options)
+    fetch(services.store, requests, http=http, progress=services.progress)
+
+
+def _parts(part: TargetPlan, own: OwnWheel, services: Services) -> list[_Part]:
+    """Divide an image into layers, lowest first: by how seldom they change."""
+    store = services.store
+    scheme = posix_venv(PREFIX, part.target.python.short)
+    groups = group_wheels([_sized(choice, store) for choice in part.selection.choices])
+    return [
+        _base_part(part.base, store),
+        _environment_part(part),
+        *(_group_part(group, scheme, store) for group in groups),
+        _own_part(own, scheme, store),
+    ]
+
+
+def _base_part(base: LockedDebianBase, store: Store) -> _Part:
+    from crossdock.bases.debian.base import debian_entries
+
+    listed = [[package.name, package.version, package.sha256] for package in base.packages]
+    return _Part(
+        tree_recipe("debian", [base.architecture, *listed], lambda: debian_entries(base, store), encode=True),
+        f"crossdock: {base.name}, {len(base.packages)} packages",
+        {"dev.crossdock.layer": "base", "dev.crossdock.base": base.name},
+    )
+
+
+def _environment_part(part: TargetPlan) -> _Part:
+    entries = environment_entries(part.target.python, part.facts)
+    inputs = [part.target.python.full_version, part.facts.python_path]
+    return _Part(
+        tree_recipe("environment", inputs, lambda: entries, encode=False),
+        f"crossdock: environment for Python {part.target.python.short}",
+        {"dev.crossdock.layer": "environment"},
+    )
+
+
+def _group_part(group: Group, scheme: Scheme, store: Store) -> _Part:
+    wheels = group.wheels
+    listed = [{"name": wheel.name, "version": wheel.version, "sha256": wheel.sha256} for wheel in wheels]
+    names = ", ".join(f"{wheel.name} {wheel.version}" for wheel in wheels)
+    return _Part(
+        wheel_recipe(store, [(wheel.filename, wheel.sha256) for wheel in wheels], scheme),
+        f"crossdock: {names}",
+        {
+            "dev.crossdock.layer": "wheels",
+            "dev.crossdock.scheme": str(SCHEME_VERSION),
+            "dev.crossdock.wheels": canonical_json(listed).decode(),
+        },
+    )
+
+
+def _own_part(own: OwnWheel, scheme: Scheme, store: Store) -> _Part:
+    return _Part(
+        # The wheel was compressed by this machine's zlib, so its streams must not be copied.
+        wheel_recipe(store, [(own.filename, own.sha256)], scheme, copy_streams=False),
+        f"crossdock: {own.filename}",
+        {"dev.crossdock.layer": "project"},
+    )
+
+
+def _sized(choice: Choice, store: Store) -> SizedWheel:
+    file = choice.file
+    return SizedWheel(
+        name=choice.package.name,
+        version=str(choice.package.version),
+        filename=file.filename,
+        sha256=file.sha256,
+        size=store.size(file.sha256),
+        pure=choice.tag.platform == "any",
+    )
+
+
+def _make_all(parts: Iterable[_Part], plan: Plan, services: Services) -> dict[str, tuple[MadeLayer, LayerFacts]]:
+    """Make and read every distinct layer once, several at a time."""
+    recipes = {part.recipe.key: part.recipe for part in parts}
+    missing = {key for key, recipe in recipes.items() if recipe.find(services.store) is None}
+    _fetch_bases(plan, missing, services)
+    cache = StoreScanCache(services.store)
+
+    def make(recipe: LayerRecipe) -> tuple[MadeLayer, LayerFacts]:
+        layer = recipe.make(services.store)
+        facts = cache.get(f"sha256:{layer.digest}")
+        if facts is None:
+            facts = scan_layer_file(services.store.path(layer.digest), LAYER_GZIP)
+            cache.put(facts.digest, facts)
+        return layer, facts
+
+    with ThreadPoolExecutor(max_workers=services.jobs) as pool:
+        futures: dict[str, Future[tuple[MadeLayer, LayerFacts]]] = {
+            key: pool.submit(make, recipe) for key, recipe in recipes.items()
+        }
+        try:
+            return {key: future.result() for key, future in futures.items()}
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _fetch_bases(plan: Plan, missing: set[str], services: Services) -> None:
+    """Fetch the packages of those bases whose layer has to be made."""
+    from crossdock.bases.debian.base import debian_requests
+    from crossdock.store.downloads import fetch
+
+    config = debian_config(plan.project)
+    requests = [
+        request
+        for part in plan.targets
+        if _base_part(part.base, services.store).recipe.key in missing
+        for request in debian_requests(part.base, config)
+    ]
+    if requests:
+        fetch(services.store, requests, progress=services.progress)
+
+
+def _layer(part: _Part, made: MadeLayer) -> Layer:
+    return Layer(
+        digest=made.digest,
+        size=made.size,
+        diff_id=made.diff_id,
+        created_by=part.created_by,
+        annotations=part.annotations,
+    )
+
+
+def _run_config(plan: Plan, store: Store) -> RunConfig:
+    project = plan.project
+    choices = {choice.file.sha256: choice for part in plan.targets for choice in part.selection.choices}
+    entrypoint = resolve_entrypoint(project, f"/{PREFIX}", lambda: _scripts(choices.values(), store))
+    return RunConfig(
+        entrypoint=entrypoint,
+        env={**image_environment(), **project.config.env},
+        labels=project.config.labels,
+        ports=project.config.ports,
+        user=project.config.user or plan.targets[0].facts.user,
+        working_dir=f"/{APP}",
+    )
+
+
+def _scripts(choices: Iterable[Choice], store: Store) -> set[str]:
+    names = set()
+    for choice in choices:
+        with WheelArchive(store.path(choice.file.sha256), choice.file.filename) as archive:
+            names |= {point.name for point in read_metadata(archive).entry_points}
+    return names
+
+
+def _annotations(plan: Plan, epoch: int) -> dict[str, str]:
+    """Give the standard annotations (OCI image-spec, "Annotations") that the project's metadata has an answer to."""
+    project = plan.project
+    values = {
+        "org.opencontainers.image.base.name": plan.base,
+        "org.opencontainers.image.created": timestamp(epoch),
+        "org.opencontainers.image.description": project.description,
+        "org.opencontainers.image.documentation": project.urls.get("documentation", ""),
+        "org.opencontainers.image.licenses": project.license,
+        "org.opencontainers.image.source": project.urls.get("source", project.urls.get("repository", "")),
+        "org.opencontainers.image.title": project.name,
+        "org.opencontainers.image.url": project.urls.get("homepage", ""),
+        "org.opencontainers.image.version": project.version or "",
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def _prove(
+    plan: Plan,
+    images: Sequence[Image],
+    parts: Sequence[Sequence[_Part]],
+    made: Mapping[str, tuple[MadeLayer, LayerFacts]],
+) -> Report:
+    """Judge every image by what its layers really hold; raise if one is not what it says."""
+    reports = []
+    for part, image, image_parts in zip(plan.targets, images, parts, strict=True):
+        oci = part.target.platform.oci
+        platform = ImagePlatform(os=oci["os"], architecture=oci["architecture"], variant=oci.get("variant", ""))
+        claims = [
+            LayerClaim(digest=f"sha256:{layer.digest}", diff_id=f"sha256:{layer.diff_id}") for layer in image.layers
+        ]
+        reports.append(
+            prove_image(
+                platform,
+                [made[item.recipe.key][1] for item in image_parts],
+                claims=claims,
+                entry=platform,
+                digest=image.manifest.descriptor.digest,
+                allow=plan.project.config.allow,
+            )
+        )
+    report = Report(subject=plan.project.name, images=tuple(reports))
+    report.require_ok()
+    return report

@@ -1,0 +1,39 @@
+"""The virtual environment inside an image: an ordinary one, whose Python is the base's (PEP 405)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crossdock.layers.entry import Entry, directory, file, symlink
+
+if TYPE_CHECKING:
+    from crossdock.bases.facts import BaseFacts
+    from crossdock.targets import Python
+
+__all__ = ["APP", "PREFIX", "environment_entries", "image_environment"]
+
+#: Working folder of an image, and its environment's folder, relative to the root.
+APP = "app"
+PREFIX = f"{APP}/.venv"
+
+
+def environment_entries(python: Python, facts: BaseFacts) -> list[Entry]:
+    """Give the files that make a folder of packages an environment."""
+    home = facts.python_path.rpartition("/")[0]
+    config = f"home = {home}\ninclude-system-site-packages = false\nversion = {python.full_version}\n"
+    links = ("python", f"python{python.version[0]}", f"python{python.short}")
+    folders = (APP, PREFIX, f"{PREFIX}/bin", f"{PREFIX}/lib", f"{PREFIX}/lib/python{python.short}")
+    return [
+        *map(directory, (*folders, f"{PREFIX}/lib/python{python.short}/site-packages")),
+        *(symlink(f"{PREFIX}/bin/{name}", facts.python_path) for name in links),
+        file(f"{PREFIX}/pyvenv.cfg", config.encode()),
+    ]
+
+
+def image_environment() -> dict[str, str]:
+    """Give the environment variables of every image."""
+    return {
+        "PATH": f"/{PREFIX}/bin:/usr/local/bin:/usr/bin:/bin",
+        "VIRTUAL_ENV": f"/{PREFIX}",
+        "LANG": "C.UTF-8",
+    }

@@ -1,0 +1,112 @@
+"""Making each layer once: what it is made of is the key, under which the store remembers what came out."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossdock.layers.wheels import SCHEME_VERSION, write_wheels
+from crossdock.layers.writer import write_tree
+from crossdock.store.actions import action_key
+from crossdock.wheels.archive import WheelArchive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from crossdock.layers.entry import Entry
+    from crossdock.layers.writer import Sink
+    from crossdock.store.actions import JSON
+    from crossdock.store.blobs import Store
+    from crossdock.wheels.scheme import Scheme
+
+__all__ = ["LayerRecipe", "MadeLayer", "tree_recipe", "wheel_recipe"]
+
+#: Raised whenever the same entries give other bytes.
+_TREE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MadeLayer:
+    """A layer in the store.
+
+    Attributes:
+        digest: SHA-256 of the compressed blob, in hex.
+        size: Its bytes.
+        diff_id: SHA-256 of the uncompressed tar, in hex.
+    """
+
+    digest: str
+    size: int
+    diff_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRecipe:
+    """How to make a layer, and what tells it from all others.
+
+    Attributes:
+        key: Action key of its inputs.
+        write: Writes it into a sink and gives its diff_id.
+    """
+
+    key: str
+    write: Callable[[Sink], str]
+
+    def find(self, store: Store) -> MadeLayer | None:
+        """Give the layer if it was made before and is still there."""
+        record = store.action(self.key) or {}
+        try:
+            made = MadeLayer(str(record["digest"]), int(record["size"]), str(record["diff_id"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+        path = store.find(made.digest)
+        return made if path is not None and path.stat().st_size == made.size else None
+
+    def make(self, store: Store) -> MadeLayer:
+        """Give the layer, making it if need be."""
+        if found := self.find(store):
+            return found
+        with store.writer() as writer:
+            diff_id = self.write(writer)
+            digest = writer.commit()
+        made = MadeLayer(digest, store.size(digest), diff_id)
+        store.record(self.key, {"digest": made.digest, "size": made.size, "diff_id": made.diff_id})
+        return made
+
+
+def wheel_recipe(
+    store: Store, wheels: Iterable[tuple[str, str]], scheme: Scheme, *, copy_streams: bool = True
+) -> LayerRecipe:
+    """Give the recipe of a layer of wheels.
+
+    Args:
+        store: Where the wheels are by the time the layer is made.
+        wheels: File name and SHA-256 of each.
+        scheme: Where things go.
+        copy_streams: As in ``write_wheels``.
+    """
+    inputs = list(wheels)
+
+    def write(sink: Sink) -> str:
+        with ExitStack() as stack:
+            archives = [stack.enter_context(WheelArchive(store.path(sha256), name)) for name, sha256 in inputs]
+            return write_wheels(archives, scheme, sink, copy_streams=copy_streams)
+
+    listed: JSON = [[name, sha256] for name, sha256 in inputs]
+    where: JSON = [scheme.site_packages, scheme.scripts, scheme.data, scheme.headers, scheme.interpreter]
+    key = action_key("wheel-layer", version=SCHEME_VERSION, wheels=listed, scheme=where, copy=copy_streams)
+    return LayerRecipe(key, write)
+
+
+def tree_recipe(kind: str, inputs: JSON, entries: Callable[[], Iterable[Entry]], *, encode: bool) -> LayerRecipe:
+    """Give the recipe of a layer of entries.
+
+    Args:
+        kind: What tree it is.
+        inputs: All that the entries are a function of.
+        entries: Gives them, parents first; asked only if the layer has to be made.
+        encode: As in ``write_tree``.
+    """
+    key = action_key(f"{kind}-layer", version=_TREE_VERSION, inputs=inputs, encode=encode)
+    return LayerRecipe(key, lambda sink: write_tree(entries(), sink, encode=encode))
