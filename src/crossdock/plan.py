@@ -15,8 +15,8 @@ from crossdock.locks import Selection, activate, find_lock, read_lock, select
 from crossdock.targets import Libc, Platform, Target, parse_platform, parse_python
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from crossdock.bases.debian.config import DebianConfig
     from crossdock.bases.debian.locked import LockedDebianBase

@@ -194,7 +194,7 @@ class _Walk:
             )
             for index, extras in self._extras.items()
         ]
-        active.sort(key=lambda item: item.package.name)
+        active.sort(key=lambda item: (item.package.name, item.package.version or "", item.package.source.location))
         _check_distinct(active, self._lock, target)
         _check_pythons(active, python, target, self._lock)
         skipped = [

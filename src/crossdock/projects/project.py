@@ -13,8 +13,8 @@ from crossdock.errors import ProjectFileError, ProjectNotFoundError
 from crossdock.projects.config import Config, read_config
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Mapping
+    from pathlib import Path
 
 __all__ = ["Project", "load_project"]
 

@@ -1,0 +1,41 @@
+"""The engines as fixtures; a test that asks for one that is missing is skipped, with the reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.e2e import engines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.Registry]:
+    """A real registry on a free port of the loopback interface, empty at first."""
+    engines.require("docker-registry")
+    with engines.serve_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[engines.Podman]:
+    """podman with an empty storage of its own."""
+    engines.require("podman", "runc")
+    with engines.podman_storage() as ready:
+        yield ready
+
+
+@pytest.fixture(scope="session")
+def skopeo() -> engines.Skopeo:
+    """Copies and shows images."""
+    engines.require("skopeo")
+    return engines.Skopeo()
+
+
+@pytest.fixture(scope="session")
+def umoci() -> engines.Umoci:
+    """Makes and unpacks images in layouts."""
+    engines.require("umoci")
+    return engines.Umoci()
