@@ -15,11 +15,10 @@ from crossdock.environment import APP, PREFIX, environment_entries, image_enviro
 from crossdock.errors import ConfigError
 from crossdock.layers.cached import LayerRecipe, MadeLayer, tree_recipe, wheel_recipe
 from crossdock.layers.grouping import Group, SizedWheel, group_wheels
-from crossdock.layers.wheels import SCHEME_VERSION
 from crossdock.oci.image import Image, Layer, RunConfig, make_image, make_index, timestamp
 from crossdock.oci.layout import MADE_BY, write_layout, write_layout_tar
 from crossdock.oci.model import LAYER_GZIP, Descriptor, canonical_json
-from crossdock.plan import debian_config, index_access
+from crossdock.plan import debian_config, index_config
 from crossdock.projects.entrypoint import resolve_entrypoint
 from crossdock.projects.firstparty import OwnWheel, build_own_wheel
 from crossdock.store.actions import action_key
@@ -28,9 +27,7 @@ from crossdock.verify.platforms import Platform as ImagePlatform
 from crossdock.verify.proof import prove_image
 from crossdock.verify.report import Report
 from crossdock.verify.scan import LayerFacts, scan_layer_file
-from crossdock.wheels.archive import WheelArchive
-from crossdock.wheels.metadata import read_metadata
-from crossdock.wheels.scheme import posix_venv
+from crossdock.wheels.scheme import SCHEME_VERSION, posix_venv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -158,16 +155,18 @@ def source_date_epoch(environ: Mapping[str, str] = os.environ) -> int:
 
 def _fetch_wheels(plan: Plan, services: Services) -> None:
     """Bring every wheel that is not in the store into it, each once for all targets."""
-    from crossdock.store.downloads import FileRequest, fetch
-
     files = {choice.file.sha256: choice.file for part in plan.targets for choice in part.selection.choices}
     missing = [file for sha256, file in files.items() if services.store.find(sha256) is None]
     if not missing:
         return
+    from crossdock.store.downloads import FileRequest, fetch
+    from crossdock.store.http import HttpClient
+
     requests = [
         FileRequest(name=file.filename, url=plan.location(file), sha256=file.sha256, size=file.size) for file in missing
     ]
-    _, http = index_access(plan.project, plan.index_options)
+    config = index_config(plan.project, plan.index_options)
+    http = HttpClient(ca_bundle=config.ca_bundle, trusted_urls=config.urls())
     fetch(services.store, requests, http=http, progress=services.progress)
 
 
@@ -270,7 +269,6 @@ def _make_all(parts: Iterable[_Part], plan: Plan, services: Services) -> dict[st
 def _fetch_bases(plan: Plan, missing: set[str], services: Services) -> None:
     """Fetch the packages of those bases whose layer has to be made."""
     from crossdock.bases.debian.base import debian_requests
-    from crossdock.store.downloads import fetch
 
     config = debian_config(plan.project)
     requests = [
@@ -280,6 +278,8 @@ def _fetch_bases(plan: Plan, missing: set[str], services: Services) -> None:
         for request in debian_requests(part.base, config)
     ]
     if requests:
+        from crossdock.store.downloads import fetch
+
         fetch(services.store, requests, progress=services.progress)
 
 
@@ -308,6 +308,9 @@ def _run_config(plan: Plan, store: Store) -> RunConfig:
 
 
 def _scripts(choices: Iterable[Choice], store: Store) -> set[str]:
+    from crossdock.wheels.archive import WheelArchive
+    from crossdock.wheels.metadata import read_metadata
+
     names = set()
     for choice in choices:
         with WheelArchive(store.path(choice.file.sha256), choice.file.filename) as archive:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from crossdock.projects.project import Project
     from crossdock.store.blobs import Store
     from crossdock.store.config import IndexConfig
-    from crossdock.store.http import HttpClient
     from crossdock.store.progress import Progress
 
 __all__ = [
@@ -311,23 +310,17 @@ def _floor(platform: Platform, base: LockedDebianBase, facts: BaseFacts) -> Libc
     return asked
 
 
-def index_access(project: Project, options: IndexOptions) -> tuple[IndexConfig, HttpClient]:
-    """Give the package indexes, and a client that knows their credentials.
-
-    They come from the user's configuration; what the lock itself names goes first, as in pip.
-    """
+def index_config(project: Project, options: IndexOptions) -> IndexConfig:
+    """Give the package indexes of the user's configuration; what the lock itself names goes first, as in pip."""
     from crossdock.store.config import load_index_config
-    from crossdock.store.http import HttpClient
 
     config = load_index_config(project.root)
-    index_url = "" if options.no_index else options.index_url or config.index_url
-    config = replace(
+    return replace(
         config,
-        index_url=index_url,
+        index_url="" if options.no_index else options.index_url or config.index_url,
         extra_index_urls=() if options.no_index else (*options.extra_index_urls, *config.extra_index_urls),
         find_links=(*options.find_links, *config.find_links),
     )
-    return config, HttpClient(ca_bundle=config.ca_bundle, trusted_urls=config.urls())
 
 
 def _resolve_hashes(
@@ -352,8 +345,7 @@ def _resolve_hashes(
         HashQuery(name=package.name, version=package.version or "", sha256s=tuple(sorted(package.hashes)))
         for package in ordered
     ]
-    config, http = index_access(project, lock.index_options)
-    found = find_many(services.store, http, config, queries)
+    found = find_many(services.store, None, index_config(project, lock.index_options), queries)
     return {
         package: tuple(
             LockedFile(filename=file.filename, sha256=file.sha256 or "", size=file.size, url=file.url) for file in files

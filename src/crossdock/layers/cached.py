@@ -6,10 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossdock.layers.wheels import SCHEME_VERSION, write_wheels
-from crossdock.layers.writer import write_tree
 from crossdock.store.actions import action_key
-from crossdock.wheels.archive import WheelArchive
+from crossdock.wheels.scheme import SCHEME_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -89,6 +87,9 @@ def wheel_recipe(
     inputs = list(wheels)
 
     def write(sink: Sink) -> str:
+        from crossdock.layers.wheels import write_wheels
+        from crossdock.wheels.archive import WheelArchive
+
         with ExitStack() as stack:
             archives = [stack.enter_context(WheelArchive(store.path(sha256), name)) for name, sha256 in inputs]
             return write_wheels(archives, scheme, sink, copy_streams=copy_streams)
@@ -109,4 +110,10 @@ def tree_recipe(kind: str, inputs: JSON, entries: Callable[[], Iterable[Entry]],
         encode: As in ``write_tree``.
     """
     key = action_key(f"{kind}-layer", version=_TREE_VERSION, inputs=inputs, encode=encode)
-    return LayerRecipe(key, lambda sink: write_tree(entries(), sink, encode=encode))
+
+    def write(sink: Sink) -> str:
+        from crossdock.layers.writer import write_tree
+
+        return write_tree(entries(), sink, encode=encode)
+
+    return LayerRecipe(key, write)

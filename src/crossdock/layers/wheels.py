@@ -23,10 +23,7 @@ if TYPE_CHECKING:
     from crossdock.wheels.member import Member
     from crossdock.wheels.scheme import Scheme
 
-__all__ = ["SCHEME_VERSION", "write_wheels"]
-
-#: Part of every layer's cache key and annotations: raised whenever the same wheels give other bytes.
-SCHEME_VERSION = 1
+__all__ = ["write_wheels"]
 
 #: Members up to this many bytes unpacked are handled at once; larger ones piece by piece, so that memory is bounded.
 _AT_ONCE = 24 << 20

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from packaging.pylock import is_valid_pylock_path
-
 from crossdock.errors import AmbiguousLockError, MissingLockError, UnsupportedLockError
-from crossdock.locks.pylock import read_pylock
-from crossdock.locks.requirements import read_requirements
-from crossdock.locks.uv import read_uv_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +34,7 @@ def find_lock(project_dir: Path, configured: str | None = None) -> Path:
             raise MissingLockError(f"There is no lock file {path}", why=f"[tool.crossdock] lock names {configured!r}")
         return path
     found = [project_dir / "uv.lock", *sorted(project_dir.glob("pylock*.toml")), project_dir / "requirements.txt"]
-    found = [path for path in found if path.is_file() and (path.suffix != ".toml" or is_valid_pylock_path(path))]
+    found = [path for path in found if path.is_file() and (path.suffix != ".toml" or _is_pylock(path))]
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
         raise AmbiguousLockError(
@@ -49,6 +45,11 @@ def find_lock(project_dir: Path, configured: str | None = None) -> Path:
     if not found:
         raise _missing(project_dir)
     return found[0]
+
+
+def _is_pylock(path: Path) -> bool:
+    """Tell the names that PEP 751 gives such a file."""
+    return re.fullmatch(r"pylock\.([^.]+\.)?toml", path.name) is not None
 
 
 def _missing(project_dir: Path) -> MissingLockError:
@@ -71,11 +72,17 @@ def read_lock(path: Path, project_name: str | None = None, *, root: Path | None 
     Raises:
         LockError: One of its children, for everything that can be wrong with a lock.
     """
-    if is_valid_pylock_path(path):
+    if _is_pylock(path):
+        from crossdock.locks.pylock import read_pylock
+
         return read_pylock(path)
     if path.suffix == ".txt":
+        from crossdock.locks.requirements import read_requirements
+
         return read_requirements(path, root=root or path.parent)
     if path.name == "uv.lock":
+        from crossdock.locks.uv import read_uv_lock
+
         return read_uv_lock(path, project_name)
     raise UnsupportedLockError(
         f"{path.name} is not the name of a lock that can be read",

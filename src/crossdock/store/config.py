@@ -32,20 +32,31 @@ class IndexConfig:
     URLs may hold credentials, so none are shown by ``repr``.
 
     Attributes:
-        index_url: The package index: a URL, or the path of a folder in the same arrangement; empty for none.
+        index_url: The package index: a URL, or the path of a folder in the same arrangement; empty for none, None for
+            the default, which is only looked up when it is needed.
         extra_index_urls: Further indexes, in order.
         find_links: Folders of files, or pages that link to files: paths or URLs.
         ca_bundle: The CA bundle pip is configured with, if any.
     """
 
-    index_url: str = field(repr=False)
+    index_url: str | None = field(default=None, repr=False)
     extra_index_urls: tuple[str, ...] = field(default=(), repr=False)
     find_links: tuple[str, ...] = field(default=(), repr=False)
     ca_bundle: str | None = None
 
+    def indexes(self) -> tuple[str, ...]:
+        """Return the package indexes, in order."""
+        first = default_index_url() if self.index_url is None else self.index_url
+        return tuple(filter(None, (first, *self.extra_index_urls)))
+
     def urls(self) -> tuple[str, ...]:
         """Return all the places; give them to `HttpClient` as ``trusted_urls``."""
-        return tuple(filter(None, (self.index_url, *self.extra_index_urls, *self.find_links)))
+        return (*self.indexes(), *self.find_links)
+
+    def identity(self) -> list[str]:
+        """Return what tells these places from others, without credentials; costs no look-up of the default."""
+        first = "default" if self.index_url is None else self.index_url
+        return [redact(url) for url in (first, *self.extra_index_urls, *self.find_links)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +104,12 @@ def load_index_config(project: Path | None = None, *, host: Host | None = None) 
     """
     sources = tuple(_sources(project, host or Host.current()))
     config = IndexConfig(
-        index_url=next((s.index_url for s in sources if s.index_url), "") or default_index_url(),
+        index_url=next((s.index_url for s in sources if s.index_url), None),
         extra_index_urls=next((s.extra_index_urls for s in sources if s.extra_index_urls), ()),
         find_links=next((s.find_links for s in sources if s.find_links), ()),
         ca_bundle=next((s.ca_bundle for s in sources if s.ca_bundle), None),
     )
-    _check(config.urls())
+    _check((*filter(None, (config.index_url,)), *config.extra_index_urls, *config.find_links))
     return config
 
 

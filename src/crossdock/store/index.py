@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from crossdock.errors import DownloadError, InvalidRequestError
 from crossdock.store.actions import action_key
 from crossdock.store.blobs import checked_sha256
-from crossdock.store.downloads import read_document
 from crossdock.store.pages import IndexFile, accept_header, parse_page, safe_filename
 from crossdock.store.parallel import run_parallel
-from crossdock.store.urls import local_path, redact
+from crossdock.store.urls import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -81,13 +80,18 @@ def find_by_hashes(
 
 
 def find_many(
-    store: Store, http: HttpClient, config: IndexConfig, queries: Sequence[HashQuery], *, jobs: int = 8
+    store: Store, http: HttpClient | None, config: IndexConfig, queries: Sequence[HashQuery], *, jobs: int = 8
 ) -> list[tuple[IndexFile, ...]]:
-    """Answer many `find_by_hashes` at once, in the queries' order; a page is read once for all of them."""
-    reader = _Reader(http, config)
+    """Answer many `find_by_hashes` at once, in the queries' order; a page is read once for all of them.
+
+    Without ``http``, a client for the configuration is made if there is anything to ask.
+    """
     keys = [_key(query, config) for query in queries]
     answers = {number: recorded for number, key in enumerate(keys) if (recorded := _recorded(store, key)) is not None}
     open_questions = [number for number in range(len(queries)) if number not in answers]
+    if not open_questions:
+        return [answers[number] for number in range(len(queries))]
+    reader = _Reader(http or _client(config), config)
 
     def answer(number: int, cancellation: Cancellation) -> tuple[IndexFile, ...]:
         query = queries[number]
@@ -100,6 +104,12 @@ def find_many(
     return [answers[number] for number in range(len(queries))]
 
 
+def _client(config: IndexConfig) -> HttpClient:
+    from crossdock.store.http import HttpClient
+
+    return HttpClient(ca_bundle=config.ca_bundle, trusted_urls=config.urls())
+
+
 def _key(query: HashQuery, config: IndexConfig) -> str:
     return action_key(
         "find-by-hashes/1",
@@ -107,7 +117,7 @@ def _key(query: HashQuery, config: IndexConfig) -> str:
         version=query.version,
         sha256s=sorted({checked_sha256(sha256) for sha256 in query.sha256s}),
         # URLs found in one index are of no use where only another can be reached.
-        places=[redact(url) for url in config.urls()],
+        places=config.identity(),
     )
 
 
@@ -172,8 +182,7 @@ class _Reader:
     def places(self) -> list[_Place]:
         config = self._config
         flat = [_place(location, flat=True) for location in config.find_links]
-        urls = filter(None, (config.index_url, *config.extra_index_urls))
-        indexes = [_place(location, flat=False) for location in urls]
+        indexes = [_place(location, flat=False) for location in config.indexes()]
         # Looking on this machine first may save asking the network at all; which copy is used makes no difference.
         return sorted(flat + indexes, key=lambda place: place.path is None)
 
@@ -216,6 +225,8 @@ class _Reader:
 
     def _read(self, url: str, project: str, cancellation: Cancellation | None) -> list[IndexFile]:
         try:
+            from crossdock.store.downloads import read_document
+
             document = read_document(
                 self._http,
                 url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -58,6 +59,14 @@ def origin(url: str) -> Origin:
     return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS.get(parts.scheme.lower())
 
 
+def _path_of(url_path: str) -> str:
+    if os.name != "nt":  # what url2pathname does there, without the cost of importing it
+        return unquote(url_path)
+    from urllib.request import url2pathname
+
+    return url2pathname(url_path)
+
+
 def local_path(location: str) -> Path | None:
     """Return the path that a ``file:`` URL or a plain path names; None for a URL of any other scheme.
 
@@ -65,12 +74,10 @@ def local_path(location: str) -> Path | None:
         ValueError: A ``file:`` URL names another host, or cannot be read.
     """
     if location[:5].lower() == "file:":
-        from urllib.request import url2pathname
-
         parts = urlsplit(location)
         if parts.netloc not in ("", "localhost"):
             raise ValueError("a file: URL must not name a host")
-        path = url2pathname(parts.path)
+        path = _path_of(parts.path)
         if "\0" in path:
             raise ValueError("a path must not hold a NUL")
         return Path(path)

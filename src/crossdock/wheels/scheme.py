@@ -5,7 +5,10 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass
 
-__all__ = ["Scheme", "posix_venv"]
+__all__ = ["SCHEME_VERSION", "Scheme", "posix_venv"]
+
+#: Part of every layer's cache key and annotations: raised whenever the same wheels give other bytes.
+SCHEME_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,132 @@
+"""The rules: what is an error, what a warning, and the sentence a user reads."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from crossdock.verify.findings import Finding, LayerClaim, judge, judge_layers, judge_platforms, owners_of
+from crossdock.verify.platforms import Platform
+from crossdock.verify.scan import LayerFacts, scan_layer
+
+SITE = "app/.venv/lib/python3.12/site-packages"
+
+
+@pytest.fixture
+def facts_of(make: Any) -> Any:
+    def facts_of(files: dict[str, bytes]) -> list[LayerFacts]:
+        return [scan_layer(io.BytesIO(make.tar(files)), media_type=make.tar_type)]
+
+    return facts_of
+
+
+def check(
+    facts: list[LayerFacts], arch: str = "arm64", variant: str = "", allow: tuple[str, ...] = ()
+) -> list[tuple[str, str]]:
+    found = judge("linux", arch, variant, facts, owners_of(facts), allow=allow)
+    return [(finding.code, finding.severity) for finding in found]
+
+
+def test_a_wrong_machine_is_told_in_the_users_words(make: Any, facts_of: Any) -> None:
+    facts = facts_of(
+        {f"{SITE}/numpy/_core.so": make.elf(62), f"{SITE}/numpy-2.1.0.dist-info/RECORD": b"numpy/_core.so,,"}
+    )
+    [finding] = judge("linux", "arm64", "", facts, owners_of(facts))
+    assert finding.sentence == (
+        f"numpy 2.1.0: {SITE}/numpy/_core.so is an x86-64 ELF file, but the target linux/arm64 needs aarch64"
+    )
+    assert finding.hint
+    assert finding.to_json()["package"] == "numpy 2.1.0"
+
+
+@pytest.mark.parametrize(
+    ("elf", "arch", "expected"),
+    [
+        ({"machine": 183}, "arm64", []),
+        ({"machine": 62}, "amd64", []),
+        ({"machine": 62, "bits": 32}, "amd64", ["elf-machine"]),
+        ({"machine": 183, "big": True}, "arm64", ["elf-machine"]),
+        ({"machine": 3, "bits": 32}, "amd64", ["elf-machine"]),
+        ({"machine": 21, "big": True}, "ppc64le", ["elf-machine"]),
+        ({"machine": 22, "big": True}, "s390x", []),
+        ({"machine": 247}, "arm64", []),
+        ({"machine": 62, "os_abi": 3}, "amd64", []),
+        ({"machine": 62, "os_abi": 9}, "amd64", ["elf-os"]),
+    ],
+)
+def test_elf_rules(make: Any, facts_of: Any, elf: dict[str, Any], arch: str, expected: list[str]) -> None:
+    assert check(facts_of({"a.so": make.elf(**elf)}), arch) == [(code, "error") for code in expected]
+
+
+@pytest.mark.parametrize(
+    ("variant", "flags", "warned"), [("v7", 0x5000200, True), ("v7", 0x5000400, False), ("v5", 0x5000400, True)]
+)
+def test_the_float_abi_of_arm(make: Any, facts_of: Any, variant: str, flags: int, warned: bool) -> None:
+    facts = facts_of({"a.so": make.elf(40, bits=32, flags=flags)})
+    assert check(facts, "arm", variant) == ([("elf-float-abi", "warning")] if warned else [])
+
+
+@pytest.mark.parametrize(
+    ("path", "managed", "expected"),
+    [
+        (f"{SITE}/setuptools/cli-64.exe", False, ("pe-launcher", "warning")),
+        (f"{SITE}/numpy/core.pyd", False, ("pe", "error")),
+        ("usr/bin/tool.exe", False, ("pe", "error")),
+        (f"{SITE}/pythonnet/Runtime.dll", True, ("pe-managed", "warning")),
+    ],
+)
+def test_windows_files(make: Any, facts_of: Any, path: str, managed: bool, expected: tuple[str, str]) -> None:
+    assert check(facts_of({path: make.pe(managed=managed)})) == [expected]
+
+
+def test_macho_and_damaged_elf_are_errors(facts_of: Any) -> None:
+    macho = b"\xcf\xfa\xed\xfe\x0c\0\0\x01" + bytes(24)
+    assert check(facts_of({"a.so": macho, "b.so": b"\x7fELF\x02"})) == [("macho", "error"), ("elf-undecided", "error")]
+
+
+def test_a_proof_that_looked_at_nothing_fails(facts_of: Any) -> None:
+    assert check(facts_of({})) == [("nothing-read", "error")]
+    assert check([]) == [("nothing-read", "error")]
+
+
+@pytest.mark.parametrize(("os", "arch"), [("linux", "pdp11"), ("windows", "amd64")])
+def test_a_platform_without_rules_fails(make: Any, facts_of: Any, os: str, arch: str) -> None:
+    [finding] = judge(os, arch, "", facts_of({"a": b""}), {})
+    assert (finding.code, finding.severity) == ("platform-unsupported", "error")
+
+
+def test_named_exceptions(make: Any, facts_of: Any) -> None:
+    facts = facts_of({f"{SITE}/debugpy/attach_x86.so": make.elf(3, bits=32), f"{SITE}/other.so": make.elf(62)})
+    assert check(facts, allow=("*/debugpy/*",)) == [("elf-machine", "warning"), ("elf-machine", "error")]
+    assert check(facts_of({"a.so": make.elf(183)}), allow=("*/nothing/*",)) == [("allow-unused", "warning")]
+
+
+def test_lying_digests(facts_of: Any) -> None:
+    [facts] = facts_of({"a": b"x"})
+    assert judge_layers([LayerClaim(digest=facts.digest, diff_id=facts.diff_id)], [facts]) == []
+    found = judge_layers([LayerClaim(digest="sha256:1", diff_id="sha256:2")], [facts])
+    assert [finding.code for finding in found] == ["layer-digest", "layer-diff-id"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "config", "severity"),
+    [
+        (("linux", "arm64", "v8"), ("linux", "arm64", ""), None),
+        (("linux", "arm64", ""), ("linux", "amd64", ""), "error"),
+        (("linux", "arm", "v7"), ("linux", "arm", "v6"), "error"),
+        (("linux", "arm", "v6"), ("linux", "arm", ""), "warning"),
+        (("windows", "amd64", ""), ("linux", "amd64", ""), "error"),
+    ],
+)
+def test_index_entry_against_config(
+    entry: tuple[str, str, str], config: tuple[str, str, str], severity: str | None
+) -> None:
+    platforms = [Platform(os=os, architecture=arch, variant=variant) for os, arch, variant in (entry, config)]
+    assert [finding.severity for finding in judge_platforms(*platforms)] == ([severity] if severity else [])
+
+
+def test_a_hostile_path_cannot_drive_the_terminal() -> None:
+    finding = Finding(code="x", severity="error", path="a\x1b[2J\udcff\n", found="is odd")
+    assert finding.sentence == r"a\x1b[2J\udcff\n is odd"
