@@ -32,9 +32,10 @@ def write(path: Path, text: str) -> Path:
 
 def test_without_configuration_it_is_the_public_index(tmp_path: Path) -> None:
     config = load(tmp_path)
-    assert config == IndexConfig(index_url=default_index_url())
-    assert config.index_url.startswith("https://")
-    assert config.index_url.endswith("/simple/")
+    assert config == IndexConfig()
+    assert config.indexes() == (default_index_url(),)
+    assert default_index_url().startswith("https://")
+    assert default_index_url().endswith("/simple/")
 
 
 @pytest.mark.parametrize("variable", ["CROSSDOCK_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"])
@@ -143,7 +144,7 @@ def test_a_uv_toml_hides_the_pyproject_beside_it(tmp_path: Path) -> None:
 def test_uv_can_be_told_to_use_no_file_or_one(tmp_path: Path) -> None:
     write(tmp_path / "project" / "uv.toml", f'index-url = "{ONE}"')
     named = write(tmp_path / "named.toml", f'index-url = "{TWO}"')
-    assert load(tmp_path, tmp_path / "project", UV_NO_CONFIG="1").index_url == default_index_url()
+    assert load(tmp_path, tmp_path / "project", UV_NO_CONFIG="1").indexes() == (default_index_url(),)
     assert load(tmp_path, tmp_path / "project", UV_CONFIG_FILE=str(named)).index_url == TWO
 
 
