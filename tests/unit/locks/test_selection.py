@@ -280,7 +280,7 @@ class TestRequirements:
             select(lock, target(), candidates=lambda _: ())
 
 
-def test_a_large_lock_selects_in_well_under_a_second() -> None:
+def test_a_large_lock_is_selected_whole() -> None:
     pythons = ("cp310", "cp311", "cp312", "cp313")
     platforms = [
         f"{p}_{m}" for m in ("x86_64", "aarch64") for p in ("manylinux_2_17", "manylinux_2_28", "musllinux_1_2")
