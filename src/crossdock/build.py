@@ -11,34 +11,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crossdock import __version__
-from crossdock.environment import APP, PREFIX, environment_entries, image_environment
+from crossdock.environment import APP, PREFIX, image_environment
 from crossdock.errors import ConfigError
-from crossdock.layers.cached import LayerRecipe, MadeLayer, tree_recipe, wheel_recipe
-from crossdock.layers.grouping import Group, SizedWheel, group_wheels
-from crossdock.oci.image import Image, Layer, RunConfig, make_image, make_index, timestamp
+from crossdock.oci.image import Image, RunConfig, make_image, make_index, timestamp
 from crossdock.oci.layout import MADE_BY, write_layout, write_layout_tar
-from crossdock.oci.model import LAYER_GZIP, Descriptor, canonical_json
+from crossdock.oci.model import LAYER_GZIP, Descriptor
 from crossdock.plan import debian_config, index_config
 from crossdock.projects.entrypoint import resolve_entrypoint
-from crossdock.projects.firstparty import OwnWheel, build_own_wheel
+from crossdock.projects.firstparty import build_own_wheel
+from crossdock.stack import base_part, stack
 from crossdock.store.actions import action_key
 from crossdock.verify.findings import LayerClaim
 from crossdock.verify.platforms import Platform as ImagePlatform
 from crossdock.verify.proof import prove_image
 from crossdock.verify.report import Report
 from crossdock.verify.scan import LayerFacts, scan_layer_file
-from crossdock.wheels.scheme import SCHEME_VERSION, posix_venv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from crossdock.bases.debian.locked import LockedDebianBase
+    from crossdock.layers.cached import LayerRecipe, MadeLayer
     from crossdock.locks import Choice
     from crossdock.oci.reference import Reference
-    from crossdock.plan import Plan, Services, TargetPlan
+    from crossdock.plan import Plan, Services
+    from crossdock.stack import Part
     from crossdock.store.blobs import Store
-    from crossdock.wheels.scheme import Scheme
 
 __all__ = ["Built", "StoreScanCache", "build_image"]
 
@@ -54,15 +52,6 @@ class Built:
 
     index: Descriptor
     report: Report
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One layer of one image: how it is made, and what is said of it."""
-
-    recipe: LayerRecipe
-    created_by: str
-    annotations: Mapping[str, str]
 
 
 class StoreScanCache:
@@ -100,14 +89,14 @@ def build_image(plan: Plan, services: Services, *, output: Path, reference: Refe
     epoch = source_date_epoch()
     own = build_own_wheel(plan.project, services.store)
     _fetch_wheels(plan, services)
-    parts = [_parts(part, own, services) for part in plan.targets]
+    parts = [stack(part, own, services.store) for part in plan.targets]
     run = _run_config(plan, services.store)
     made = _make_all([part for image in parts for part in image], plan, services)
     annotations = _annotations(plan, epoch)
     images = [
         make_image(
             part.target.platform.oci,
-            [_layer(item, made[item.recipe.key][0]) for item in image_parts],
+            [item.layer(made[item.recipe.key][0]) for item in image_parts],
             run,
             epoch=epoch,
             annotations=annotations,
@@ -170,77 +159,7 @@ def _fetch_wheels(plan: Plan, services: Services) -> None:
     fetch(services.store, requests, http=http, progress=services.progress)
 
 
-def _parts(part: TargetPlan, own: OwnWheel, services: Services) -> list[_Part]:
-    """Divide an image into layers, lowest first: by how seldom they change."""
-    store = services.store
-    scheme = posix_venv(PREFIX, part.target.python.short)
-    groups = group_wheels([_sized(choice, store) for choice in part.selection.choices])
-    return [
-        _base_part(part.base, store),
-        _environment_part(part),
-        *(_group_part(group, scheme, store) for group in groups),
-        _own_part(own, scheme, store),
-    ]
-
-
-def _base_part(base: LockedDebianBase, store: Store) -> _Part:
-    from crossdock.bases.debian.base import debian_entries
-
-    listed = [[package.name, package.version, package.sha256] for package in base.packages]
-    return _Part(
-        tree_recipe("debian", [base.architecture, *listed], lambda: debian_entries(base, store), encode=True),
-        f"crossdock: {base.name}, {len(base.packages)} packages",
-        {"dev.crossdock.layer": "base", "dev.crossdock.base": base.name},
-    )
-
-
-def _environment_part(part: TargetPlan) -> _Part:
-    entries = environment_entries(part.target.python, part.facts)
-    inputs = [part.target.python.full_version, part.facts.python_path]
-    return _Part(
-        tree_recipe("environment", inputs, lambda: entries, encode=False),
-        f"crossdock: environment for Python {part.target.python.short}",
-        {"dev.crossdock.layer": "environment"},
-    )
-
-
-def _group_part(group: Group, scheme: Scheme, store: Store) -> _Part:
-    wheels = group.wheels
-    listed = [{"name": wheel.name, "version": wheel.version, "sha256": wheel.sha256} for wheel in wheels]
-    names = ", ".join(f"{wheel.name} {wheel.version}" for wheel in wheels)
-    return _Part(
-        wheel_recipe(store, [(wheel.filename, wheel.sha256) for wheel in wheels], scheme),
-        f"crossdock: {names}",
-        {
-            "dev.crossdock.layer": "wheels",
-            "dev.crossdock.scheme": str(SCHEME_VERSION),
-            "dev.crossdock.wheels": canonical_json(listed).decode(),
-        },
-    )
-
-
-def _own_part(own: OwnWheel, scheme: Scheme, store: Store) -> _Part:
-    return _Part(
-        # The wheel was compressed by this machine's zlib, so its streams must not be copied.
-        wheel_recipe(store, [(own.filename, own.sha256)], scheme, copy_streams=False),
-        f"crossdock: {own.filename}",
-        {"dev.crossdock.layer": "project"},
-    )
-
-
-def _sized(choice: Choice, store: Store) -> SizedWheel:
-    file = choice.file
-    return SizedWheel(
-        name=choice.package.name,
-        version=str(choice.package.version),
-        filename=file.filename,
-        sha256=file.sha256,
-        size=store.size(file.sha256),
-        pure=choice.tag.platform == "any",
-    )
-
-
-def _make_all(parts: Iterable[_Part], plan: Plan, services: Services) -> dict[str, tuple[MadeLayer, LayerFacts]]:
+def _make_all(parts: Iterable[Part], plan: Plan, services: Services) -> dict[str, tuple[MadeLayer, LayerFacts]]:
     """Make and read every distinct layer once, several at a time."""
     recipes = {part.recipe.key: part.recipe for part in parts}
     missing = {key for key, recipe in recipes.items() if recipe.find(services.store) is None}
@@ -274,23 +193,13 @@ def _fetch_bases(plan: Plan, missing: set[str], services: Services) -> None:
     requests = [
         request
         for part in plan.targets
-        if _base_part(part.base, services.store).recipe.key in missing
+        if base_part(part.base, services.store).recipe.key in missing
         for request in debian_requests(part.base, config)
     ]
     if requests:
         from crossdock.store.downloads import fetch
 
         fetch(services.store, requests, progress=services.progress)
-
-
-def _layer(part: _Part, made: MadeLayer) -> Layer:
-    return Layer(
-        digest=made.digest,
-        size=made.size,
-        diff_id=made.diff_id,
-        created_by=part.created_by,
-        annotations=part.annotations,
-    )
 
 
 def _run_config(plan: Plan, store: Store) -> RunConfig:
@@ -338,7 +247,7 @@ def _annotations(plan: Plan, epoch: int) -> dict[str, str]:
 def _prove(
     plan: Plan,
     images: Sequence[Image],
-    parts: Sequence[Sequence[_Part]],
+    parts: Sequence[Sequence[Part]],
     made: Mapping[str, tuple[MadeLayer, LayerFacts]],
 ) -> Report:
     """Judge every image by what its layers really hold; raise if one is not what it says."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from crossdock.bases.choose import check_base, default_base
-from crossdock.errors import BaseMismatchError, LockfileError, PythonChoiceError
+from crossdock.bases.choose import default_base
+from crossdock.bases.locking import BaseLocker
+from crossdock.errors import BaseMismatchError, PythonChoiceError
 from crossdock.locks import Selection, activate, find_lock, read_lock, select
 from crossdock.targets import Libc, Platform, Target, parse_platform, parse_python
 
@@ -113,38 +114,35 @@ def make_plan(project: Project, targets: Sequence[str], services: Services, *, l
         CrossdockError: One of the many reasons why that cannot be decided; each has its class.
     """
     platforms = _platforms(project, targets)
-    base = _base(project)
-    bases = _locked_bases(project, base, platforms, services, locked=locked)
+    locker = _locker(project, services)
+    bases = locker.take((platform.arch for platform in platforms), locked=locked)
     lock_path = find_lock(project.root, project.config.lock)
     lock = read_lock(lock_path, project.name)
-    parts = []
-    for platform, locked_base in zip(platforms, bases, strict=True):
-        target, facts = _target(project, platform, locked_base)
-        parts.append((target, locked_base, facts))
-    files = _resolve_hashes(project, lock, [target for target, _, _ in parts], services)
+    targets_and_facts = [_target(project, platform, bases[platform.arch]) for platform in platforms]
+    files = _resolve_hashes(project, lock, [target for target, _ in targets_and_facts], services)
+    config = project.config
     return Plan(
         project=project,
-        base=base,
+        base=locker.base,
         lock=lock_path,
         index_options=lock.index_options,
         targets=tuple(
             TargetPlan(
                 target=target,
-                base=locked_base,
+                base=bases[target.platform.arch],
                 facts=facts,
-                selection=select(
-                    lock, target, project.config.extras, project.config.groups, candidates=files.__getitem__
-                ),
+                selection=select(lock, target, config.extras, config.groups, candidates=files.__getitem__),
             )
-            for target, locked_base, facts in parts
+            for target, facts in targets_and_facts
         ),
     )
 
 
 def lock_bases(project: Project, targets: Sequence[str], services: Services) -> Path:
     """Write ``crossdock.lock`` anew from the archive as it is now, and give its path."""
-    platforms = _platforms(project, targets)
-    return _write_lock(project, _base(project), sorted({platform.arch for platform in platforms}), services)
+    locker = _locker(project, services)
+    locker.renew(platform.arch for platform in _platforms(project, targets))
+    return locker.path
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -204,59 +202,16 @@ def _base(project: Project) -> str:
     return project.config.base or default_base(_wanted_python(project), project.requires_python)
 
 
-def _locked_bases(
-    project: Project, base: str, platforms: Sequence[Platform], services: Services, *, locked: bool
-) -> list[LockedDebianBase]:
-    """Take each platform's base from ``crossdock.lock``, locking what it does not cover yet."""
-    from crossdock.bases.lockfile import NAME, Lockfile, read_lockfile
-
-    check_base(base)
-    path = project.root / NAME
-    lockfile = read_lockfile(path) if path.exists() else Lockfile()
-    requested = tuple(sorted(project.config.packages))
-    missing = sorted(
-        {
-            platform.arch
-            for platform in platforms
-            if (found := lockfile.find(base, platform.arch)) is None or found.requested != requested
-        }
+def _locker(project: Project, services: Services) -> BaseLocker:
+    return BaseLocker(
+        path=project.root / "crossdock.lock",
+        base=_base(project),
+        packages=project.config.packages,
+        config=debian_config(project),
+        store=services.store,
+        progress=services.progress,
+        warn=services.warn,
     )
-    if missing and locked:
-        raise LockfileError(
-            f"{path} does not cover {base} for {', '.join(missing)}",
-            why="with --locked it may not be changed",
-            hint="run `crossdock lock` and commit the file",
-        )
-    if missing:
-        _write_lock(project, base, missing, services)
-        lockfile = read_lockfile(path)
-    bases = [lockfile.find(base, platform.arch) for platform in platforms]
-    return [found for found in bases if found is not None]
-
-
-def _write_lock(project: Project, base: str, architectures: Sequence[str], services: Services) -> Path:
-    from crossdock.bases.debian.base import lock_debian
-    from crossdock.bases.lockfile import NAME, Lockfile, read_lockfile, write_lockfile
-
-    suite = check_base(base)
-    path = project.root / NAME
-    lockfile = read_lockfile(path) if path.exists() else Lockfile()
-    warnings: list[str] = []
-    for architecture in architectures:
-        locked = lock_debian(
-            suite,
-            architecture,
-            packages=project.config.packages,
-            config=debian_config(project),
-            store=services.store,
-            progress=services.progress,
-        )
-        warnings += locked.warnings
-        lockfile = lockfile.with_base(locked)
-    write_lockfile(path, lockfile)
-    for warning in dict.fromkeys(warnings):
-        services.warn(warning)
-    return path
 
 
 def debian_config(project: Project) -> DebianConfig:

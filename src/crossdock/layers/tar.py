@@ -16,7 +16,7 @@ END = 2 * BLOCK
 Type = Literal["0", "1", "2", "5"]
 
 _NAME, _PREFIX = 100, 155
-_LARGEST_OCTAL_SIZE = 0o77777777777
+_LARGEST_OCTAL_SIZE, _LARGEST_OCTAL_ID = 0o77777777777, 0o7777777
 
 
 def padding(size: int) -> int:
@@ -52,8 +52,14 @@ def headers(
         link = link[:_NAME].decode("utf-8", "ignore").encode("ascii", "replace")
     if size > _LARGEST_OCTAL_SIZE:
         records += _pax_record("size", str(size).encode())
-    shown_size = size if size <= _LARGEST_OCTAL_SIZE else 0
-    header = _header(*split, type_, shown_size, mode, uid, gid, link)
+        size = 0
+    if uid > _LARGEST_OCTAL_ID:
+        records += _pax_record("uid", str(uid).encode())
+        uid = 0
+    if gid > _LARGEST_OCTAL_ID:
+        records += _pax_record("gid", str(gid).encode())
+        gid = 0
+    header = _header(*split, type_, size, mode, uid, gid, link)
     if not records:
         return [header]
     extended = _header(b"", b"././@PaxHeader", "x", len(records), 0o644, 0, 0, b"")

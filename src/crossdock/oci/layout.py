@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 from crossdock.errors import OutputError
@@ -25,13 +27,14 @@ MADE_BY = "dev.crossdock.made-by"
 _LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
 _COPY = 1 << 20
 _PARTIAL = ".partial"
+_BLOB_NAME = re.compile(r"[0-9a-f]{64}")
 
 
 def write_layout(folder: Path, root: Descriptor, blobs: Mapping[str, bytes | Path]) -> None:
     """Write a layout, or bring an existing one of crossdock's up to date.
 
     The order of writes keeps the folder whole at every moment: blobs first, each appearing at once; then index.json,
-    replaced at once; blobs nobody refers to any more go last.
+    replaced at once; blobs nobody refers to any more go last. Of several runs with one folder, one writes at a time.
 
     Args:
         folder: Where; made if it is not there.
@@ -41,7 +44,7 @@ def write_layout(folder: Path, root: Descriptor, blobs: Mapping[str, bytes | Pat
     Raises:
         OutputError: The folder holds something else, or cannot be written.
     """
-    with _reported(folder):
+    with _reported(folder), _alone(folder):
         _check_ours(folder)
         blob_folder = folder / "blobs" / "sha256"
         blob_folder.mkdir(parents=True, exist_ok=True)
@@ -53,8 +56,8 @@ def write_layout(folder: Path, root: Descriptor, blobs: Mapping[str, bytes | Pat
             if not (folder / name).is_file() or (folder / name).read_bytes() != data:
                 _write_whole(folder / name, data)
         kept = {digest.removeprefix("sha256:") for digest in blobs}
-        leftovers = [path for path in blob_folder.iterdir() if path.name not in kept]
-        for path in (*leftovers, *folder.glob(f".*{_PARTIAL}")):
+        unused = [path for path in blob_folder.iterdir() if _BLOB_NAME.fullmatch(path.name) and path.name not in kept]
+        for path in (*unused, *blob_folder.glob(f".*{_PARTIAL}"), *folder.glob(f".*{_PARTIAL}")):
             path.unlink(missing_ok=True)
 
 
@@ -106,6 +109,28 @@ def _check_ours(folder: Path) -> None:
             why="it would be replaced",
             hint="name an empty or new folder with --output",
         )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait for other runs that write to the same folder, as each removes the blobs it does not know.
+
+    The lock is the system's own and ends with the process. Where there is none (Windows, some network file systems),
+    runs at the same time are not kept apart.
+    """
+    if sys.platform == "win32" or (folder.exists() and not folder.is_dir()):
+        yield
+        return
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _size(content: bytes | Path) -> int:

@@ -89,8 +89,11 @@ class _Table:
         value = self._take(key)
         if value is None:
             return {}
-        if not isinstance(value, dict) or not all(isinstance(item, (str, int, float)) for item in value.values()):
+        if not isinstance(value, dict):
             raise self._wrong(key, "a table of strings")
+        for name, item in value.items():
+            if not isinstance(item, (str, int, float)):  # its value, or another's, may be a secret
+                raise ConfigError(f"{self._where}.{key}: {name} must be a string")
         return {name: _as_text(item) for name, item in value.items()}
 
     def flag(self, key: str, *, default: bool) -> bool:
@@ -130,6 +133,13 @@ def read_config(tool_table: Any) -> Config:  # noqa: ANN401
     Raises:
         ConfigError: A key is unknown, or a value is not what it must be.
     """
+    try:
+        return _read(tool_table)
+    except ValueError as error:  # Python writes out no number of thousands of digits
+        raise ConfigError("tool.crossdock holds a number that is too large", why=str(error)) from None
+
+
+def _read(tool_table: Any) -> Config:  # noqa: ANN401
     table = _Table(tool_table, "tool.crossdock")
     debian = table.table("debian")
     verify = table.table("verify")

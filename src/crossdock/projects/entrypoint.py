@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["resolve_entrypoint"]
 
-_FUNCTION = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<function>[A-Za-z_][\w.]*)")
+_DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_FUNCTION = re.compile(rf"(?P<module>{_DOTTED}):(?P<function>{_DOTTED})")
 
 
 def resolve_entrypoint(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from crossdock.errors import ImpureProjectError, NoBackendError, ProjectBuildError
 from crossdock.store.actions import action_key
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["OwnWheel", "build_own_wheel", "source_digest"]
 
-#: Folders that tools make beside sources. None is an input of a build, and some change with every run.
-_NOT_SOURCES = {"__pycache__", "build", "dist", "htmlcov", "node_modules", "venv"}
+#: Folders that tools make in a project's root. None is an input of a build, and some change with every run.
+#: Deeper down, a folder of such a name may well be a package.
+_NOT_SOURCES = {"build", "dist", "htmlcov", "node_modules", "venv"}
 
 
 #: 1980-01-01, the first moment a zip archive can name.
@@ -75,26 +76,29 @@ def build_own_wheel(project: Project, store: Store) -> OwnWheel:
 def source_digest(root: Path) -> str:
     """Hash a project's files: paths, executable bits and contents, in one order everywhere.
 
-    Hidden files and folders and those that tools make are left out.
+    Hidden folders and what tools make are left out; hidden files are not: .gitignore decides what some backends take.
     """
     digest = hashlib.sha256()
     for path in sorted(_sources(root), key=lambda path: path.relative_to(root).as_posix()):
         executable = b"x" if path.stat().st_mode & stat.S_IXUSR else b"-"
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").digest()
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + executable + content)
+        digest.update(os.fsencode(path.relative_to(root).as_posix()) + b"\0" + executable + content)
     return digest.hexdigest()
 
 
 def _sources(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
-        if "oci-layout" in names:  # an image somebody built into the project
+        top = Path(folder) == root
+        if "oci-layout" in names and not top:  # an image somebody built into the project
             folders.clear()
             continue
         folders[:] = [
             name
             for name in folders
-            if name not in _NOT_SOURCES and not name.startswith(".") and not name.endswith(".egg-info")
+            if not name.startswith(".")
+            and not name.endswith((".egg-info", "__pycache__"))
+            and not (top and name in _NOT_SOURCES)
         ]
         for name in names:
             path = Path(folder, name)
@@ -139,7 +143,10 @@ def _failed(project: Project, output: str) -> ProjectBuildError:
 
 
 def _check_pure(project: Project, filename: str) -> None:
-    name, _, _, tags = parse_wheel_filename(filename)
+    try:
+        name, _, _, tags = parse_wheel_filename(filename)
+    except InvalidWheelFilename as error:
+        raise ProjectBuildError(f"The build backend of {project.name} built no wheel", why=str(error)) from None
     if any(tag.platform != "any" or tag.abi != "none" for tag in tags):
         raise ImpureProjectError(
             f"{project.name} built {filename}, which is for this machine only",

@@ -104,7 +104,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise ProjectFileError(f"{path} cannot be read", why=error.strerror or str(error)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # what is no TOML or UTF-8, and numbers too long for Python
         raise ProjectFileError(f"{path} is not TOML", why=str(error)) from None
 
 

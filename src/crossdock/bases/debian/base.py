@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from crossdock.layers.entry import Entry
     from crossdock.store import FileRequest, HttpClient, Progress, Store
 
-__all__ = ["debian_entries", "debian_requests", "facts", "lock_debian", "suite_of"]
+__all__ = ["TREE_VERSION", "debian_entries", "debian_requests", "facts", "lock_debian", "suite_of"]
+
+#: Raised whenever the same packages give other entries.
+TREE_VERSION = 1
 
 _APT = Path("/etc/apt")
 _PREFIX = "debian:"

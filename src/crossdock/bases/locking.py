@@ -1,0 +1,108 @@
+"""Taking bases from ``crossdock.lock``, and completing or renewing that file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossdock.bases.choose import check_base
+from crossdock.errors import LockfileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from crossdock.bases.debian.config import DebianConfig
+    from crossdock.bases.debian.locked import LockedDebianBase
+    from crossdock.bases.lockfile import Lockfile
+    from crossdock.store.blobs import Store
+    from crossdock.store.progress import Progress
+
+__all__ = ["BaseLocker"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseLocker:
+    """A project's ``crossdock.lock``, and what is needed to write it.
+
+    Attributes:
+        path: The file.
+        base: The project's base, such as ``debian:bookworm``.
+        packages: Debian packages beside those of every base.
+        config: Settings for Debian archives.
+        store: Where package lists are kept.
+        progress: What draws how far downloads are.
+        warn: Told what a user should know of how the lock was made.
+    """
+
+    path: Path
+    base: str
+    packages: tuple[str, ...]
+    config: DebianConfig
+    store: Store
+    progress: Progress | None
+    warn: Callable[[str], None]
+
+    def take(self, architectures: Iterable[str], *, locked: bool) -> dict[str, LockedDebianBase]:
+        """Give the base for each architecture, locking those that the file does not cover yet.
+
+        Args:
+            architectures: OCI's names.
+            locked: Refuse to change the file instead.
+
+        Raises:
+            LockfileError: The file cannot be read, or would have to change and may not.
+            BaseError: The base cannot be locked.
+        """
+        check_base(self.base)
+        wanted = sorted(set(architectures))
+        lockfile = self._read()
+        missing = [architecture for architecture in wanted if self._find(lockfile, architecture) is None]
+        if missing and locked:
+            raise LockfileError(
+                f"{self.path} does not cover {self.base} for {', '.join(missing)}",
+                why="with --locked it may not be changed",
+                hint="run `crossdock lock` and commit the file",
+            )
+        if missing:
+            lockfile = self.renew(missing)
+        found = {architecture: self._find(lockfile, architecture) for architecture in wanted}
+        return {architecture: base for architecture, base in found.items() if base is not None}
+
+    def renew(self, architectures: Iterable[str]) -> Lockfile:
+        """Lock the base for some architectures from the archive as it is now, and write the file.
+
+        Raises:
+            BaseError: The base cannot be locked, or the file not be read.
+        """
+        from crossdock.bases.debian.base import lock_debian
+        from crossdock.bases.lockfile import write_lockfile
+
+        suite = check_base(self.base)
+        lockfile = self._read()
+        warnings: dict[str, None] = {}
+        for architecture in sorted(set(architectures)):
+            locked = lock_debian(
+                suite,
+                architecture,
+                packages=self.packages,
+                config=self.config,
+                store=self.store,
+                progress=self.progress,
+            )
+            warnings |= dict.fromkeys(locked.warnings)
+            lockfile = lockfile.with_base(locked)
+        write_lockfile(self.path, lockfile)
+        for warning in warnings:
+            self.warn(warning)
+        return lockfile
+
+    def _find(self, lockfile: Lockfile, architecture: str) -> LockedDebianBase | None:
+        """A base that was locked with other extra packages does not count."""
+        found = lockfile.find(self.base, architecture)
+        return found if found is not None and found.requested == tuple(sorted(self.packages)) else None
+
+    def _read(self) -> Lockfile:
+        from crossdock.bases.lockfile import Lockfile, read_lockfile
+
+        return read_lockfile(self.path) if self.path.exists() else Lockfile()
