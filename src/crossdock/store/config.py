@@ -7,20 +7,19 @@ SHA-256 in the lock, so more places to look in never mean other files.
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crossdock.errors import IndexConfigError
+from crossdock.store.places import Host, Places
 from crossdock.store.urls import local_path, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
-__all__ = ["Host", "IndexConfig", "Places", "default_index_url", "load_index_config"]
+__all__ = ["IndexConfig", "default_index_url", "load_index_config"]
 
 INDEX_VARIABLE = "CROSSDOCK_INDEX_URL"
 
@@ -57,39 +56,6 @@ class IndexConfig:
         """Return what tells these places from others, without credentials; costs no look-up of the default."""
         first = "default" if self.index_url is None else self.index_url
         return [redact(url) for url in (first, *self.extra_index_urls, *self.find_links)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """What one source says; empty where it says nothing."""
-
-    index_url: str = ""
-    extra_index_urls: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
-    ca_bundle: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """The parts of a machine that configuration is read from.
-
-    Attributes:
-        environ: Environment variables.
-        home: The user's home folder.
-        system: The folder of system-wide configuration files.
-        prefix: The virtual environment in use.
-    """
-
-    environ: Mapping[str, str]
-    home: Path
-    system: Path = Path("/etc")
-    prefix: Path = Path(sys.prefix)
-
-    @classmethod
-    def current(cls) -> Host:
-        """Return this machine's."""
-        environ = dict(os.environ)
-        return cls(environ=environ, home=Path.home(), prefix=Path(environ.get("VIRTUAL_ENV") or sys.prefix))
 
 
 def load_index_config(project: Path | None = None, *, host: Host | None = None) -> IndexConfig:

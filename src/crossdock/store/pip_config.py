@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.errors import IndexConfigError
-from crossdock.store.config import Places
+from crossdock.store.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from crossdock.store.config import Host
+    from crossdock.store.places import Host
 
 __all__ = ["config_files", "from_environment", "from_files"]
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from crossdock.errors import IndexConfigError
-from crossdock.store.config import Places
+from crossdock.store.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from crossdock.store.config import Host
+    from crossdock.store.places import Host
 
 __all__ = ["from_environment", "from_files"]
 

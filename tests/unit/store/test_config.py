@@ -9,7 +9,8 @@ import pytest
 
 from crossdock.errors import IndexConfigError
 from crossdock.store import IndexConfig, load_index_config
-from crossdock.store.config import Host, default_index_url
+from crossdock.store.config import default_index_url
+from crossdock.store.places import Host
 
 if TYPE_CHECKING:
     from pathlib import Path

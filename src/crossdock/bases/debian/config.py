@@ -59,6 +59,6 @@ def debian_architecture(architecture: str) -> str:
     if architecture not in _ARCHITECTURES:
         raise MirrorError(
             f"there is no Debian base for architecture {architecture!r}",
-            hint=f"use one of {', '.join(sorted(_ARCHITECTURES))}, or a base image from a registry",
+            hint=f"build for one of {', '.join(sorted(_ARCHITECTURES))}",
         )
     return _ARCHITECTURES[architecture]
