@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from crossdock import __version__
 from crossdock.environment import APP, PREFIX, image_environment
-from crossdock.errors import ConfigError
+from crossdock.errors import BasePackageGoneError, ConfigError, DownloadError
 from crossdock.oci.image import Image, RunConfig, make_image, make_index, timestamp
 from crossdock.oci.layout import MADE_BY, write_layout, write_layout_tar
 from crossdock.oci.model import LAYER_GZIP, Descriptor
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from crossdock.store.blobs import Store
 
 __all__ = ["Built", "StoreScanCache", "build_image"]
+
+_NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,10 +198,20 @@ def _fetch_bases(plan: Plan, missing: set[str], services: Services) -> None:
         if base_part(part.base, services.store).recipe.key in missing
         for request in debian_requests(part.base, config)
     ]
-    if requests:
-        from crossdock.store.downloads import fetch
+    if not requests:
+        return
+    from crossdock.store.downloads import fetch
 
+    try:
         fetch(services.store, requests, progress=services.progress)
+    except DownloadError as error:
+        if error.status != _NOT_FOUND:
+            raise
+        raise BasePackageGoneError(
+            f"A package of {plan.base} in crossdock.lock is no longer on the mirror",
+            why=error.what,
+            hint="run `crossdock lock` for the packages of today, or name a snapshot mirror in [tool.crossdock.debian]",
+        ) from None
 
 
 def _run_config(plan: Plan, store: Store) -> RunConfig:

@@ -382,6 +382,12 @@ class BaseMismatchError(BaseError):
     exit_code = 88
 
 
+class BasePackageGoneError(BaseError):
+    """A package that ``crossdock.lock`` names is no longer on the mirror."""
+
+    exit_code = 89
+
+
 # Proof (exit codes 90 to 99).
 
 

@@ -16,8 +16,8 @@ def _read(layout: Path, descriptor: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _manifests(layout: Path, document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """Find the image manifests of an index and of the indexes inside it: platform, digest and manifest of each."""
+def _manifests(layout: Path, document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any], list[str]]]:
+    """Find the images of an index and of the indexes inside it: platform, digest, manifest, and each layer's history."""
     found = []
     for descriptor in document["manifests"]:
         inner = _read(layout, descriptor)
@@ -26,12 +26,12 @@ def _manifests(layout: Path, document: dict[str, Any]) -> list[tuple[str, str, d
         else:
             config = _read(layout, inner["config"])
             platform = "/".join(filter(None, (config["os"], config["architecture"], config.get("variant"))))
-            found.append((platform, descriptor["digest"], inner))
+            history = [entry.get("created_by", "") for entry in config["history"] if not entry.get("empty_layer")]
+            found.append((platform, descriptor["digest"], inner, history))
     return found
 
 
-def _title(layer: dict[str, Any]) -> str:
-    text = ", ".join(str(value) for value in layer.get("annotations", {}).values())
+def _short(text: str) -> str:
     return text if len(text) <= _TITLE_WIDTH else text[: _TITLE_WIDTH - 1] + "…"
 
 
@@ -39,15 +39,15 @@ def main(layout: Path) -> None:
     """Print the layout, a section for each image."""
     images = _manifests(layout, json.loads((layout / "index.json").read_bytes()))
     uses: dict[str, int] = {}
-    for _, _, manifest in images:
+    for _, _, manifest, _ in images:
         for layer in manifest["layers"]:
             uses[layer["digest"]] = uses.get(layer["digest"], 0) + 1
-    for platform, digest, manifest in images:
+    for platform, digest, manifest, history in images:
         size = sum(layer["size"] for layer in manifest["layers"])
         print(f"{platform}  {digest}  {len(manifest['layers'])} layers, {size / 1e6:.1f} MB")
-        for layer in manifest["layers"]:
+        for layer, title in zip(manifest["layers"], history, strict=True):
             shared = "shared" if uses[layer["digest"]] > 1 else ""
-            print(f"  {layer['digest'][7:19]}  {layer['size'] / 1e6:7.2f} MB  {shared:6}  {_title(layer)}")
+            print(f"  {layer['digest'][7:19]}  {layer['size'] / 1e6:7.2f} MB  {shared:6}  {_short(title)}")
 
 
 if __name__ == "__main__":

@@ -70,6 +70,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"`{self.prog} --help` lists what there is")
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        sys.stdout.flush()  # so that whoever closed the pipe is noticed here, not when Python ends
+        super().exit(status, message)
+
 
 def _parser() -> _Parser:
     parser = _Parser(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["write_wheels"]
 
 #: Members up to this many bytes unpacked are handled at once; larger ones piece by piece, so that memory is bounded.
-_AT_ONCE = 24 << 20
+_AT_ONCE = 32 << 20
 #: Copying a stream costs two gzip frames; a file that shrinks by no more than this is stored instead.
 _WORTH_COPYING = 48
 

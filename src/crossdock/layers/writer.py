@@ -35,6 +35,10 @@ class _Gather:
         self._held = 0
 
     def add(self, piece: bytes | bytearray) -> None:
+        if len(piece) >= _FLUSH:  # joining it with others would only copy it
+            self.flush()
+            self._consume(piece)
+            return
         self._pieces.append(piece)
         self._held += len(piece)
         if self._held >= _FLUSH:

@@ -71,16 +71,20 @@ def load_project(folder: Path) -> Project:
         raise ProjectFileError(
             f"{path} has no [project] name", hint="crossdock reads standard metadata: add [project] with a name"
         )
+    try:
+        normalised = canonicalize_name(name, validate=True)
+    except InvalidName:
+        raise ProjectFileError(f"{path}: {name!r} is not a project name") from None
     requires = project.get("requires-python", "")
     try:
-        requires_python = SpecifierSet(requires)
-    except (InvalidSpecifier, TypeError):
+        requires_python = SpecifierSet(requires if isinstance(requires, str) else "not a string")
+    except InvalidSpecifier:
         raise ProjectFileError(f"{path}: requires-python is {requires!r}, which cannot be read") from None
     root = path.parent.resolve()
     python_file = root / ".python-version"
     return Project(
         root=root,
-        name=canonicalize_name(name),
+        name=normalised,
         version=_text(project.get("version")) or None,
         description=_text(project.get("description")),
         license=_text(project.get("license")),

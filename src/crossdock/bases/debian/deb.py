@@ -109,7 +109,8 @@ def _tar(members: Mapping[str, bytes], name: str, limit: int, origin: str) -> by
 def _entries(data: bytes, origin: str) -> Iterator[Entry]:
     count = 0
     try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:", errorlevel=1) as archive:
+        # Without the encoding, names would be read by the locale of this machine.
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:", encoding="utf-8", errorlevel=1) as archive:
             for member in archive:
                 count += 1
                 if count > _MEMBER_LIMIT:
