@@ -17,7 +17,7 @@ def _read(layout: Path, descriptor: dict[str, Any]) -> dict[str, Any]:
 
 
 def _manifests(layout: Path, document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any], list[str]]]:
-    """Find the images of an index and of the indexes inside it: platform, digest, manifest, and each layer's history."""
+    """Find the images of an index and of indexes inside it: platform, digest, manifest, and what each layer is."""
     found = []
     for descriptor in document["manifests"]:
         inner = _read(layout, descriptor)
