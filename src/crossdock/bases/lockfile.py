@@ -176,7 +176,9 @@ def write_lockfile(path: Path, lockfile: Lockfile) -> None:
         os.chmod(temporary, 0o644)  # noqa: PTH101
         os.replace(temporary, path)  # noqa: PTH105
     except OSError as error:
+        raise LockfileError(f"{path} cannot be written", why=error.strerror or "") from error
+    finally:
+        # Gone already where it got its name; what an error or Ctrl-C left does not stay.
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108
-        raise LockfileError(f"{path} cannot be written", why=error.strerror or "") from error

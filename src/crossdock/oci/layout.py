@@ -160,9 +160,10 @@ def _whole_file(path: Path) -> Iterator[IO[bytes]]:
             yield out
         os.chmod(temporary, 0o644)  # noqa: PTH101  as any tool would leave it; mkstemp's own mode is private
         os.replace(temporary, path)  # noqa: PTH105
-    except BaseException:
-        os.unlink(temporary)  # noqa: PTH108
-        raise
+    finally:
+        # Gone already where it got its name; Ctrl-C may come right after that.
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)  # noqa: PTH108
 
 
 @contextmanager
@@ -170,6 +171,9 @@ def _reported(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        reason = error.strerror or str(error)
         raise OutputError(
-            f"{path} cannot be written", why=error.strerror or str(error), hint="name another --output, or make room"
+            f"{path} cannot be written",
+            why=f"{reason}: {error.filename}" if error.filename else reason,
+            hint="name another --output, or make room",
         ) from None

@@ -69,7 +69,7 @@ class _Table:
             raise ConfigError(f"{where} is not a table", hint=f"write [{where}] and its keys below it")
         self._values = values
         self._where = where
-        self._known: list[str] = []
+        self._known: dict[str, None] = {}  # in the order asked for
 
     def text(self, key: str) -> str | None:
         value = self._take(key)
@@ -120,7 +120,7 @@ class _Table:
                 )
 
     def _take(self, key: str) -> Any:  # noqa: ANN401
-        self._known.append(key)
+        self._known[key] = None
         return self._values.get(key)
 
     def _wrong(self, key: str, wanted: str) -> ConfigError:

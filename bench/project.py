@@ -1,0 +1,64 @@
+"""A project with the seven packages, and crossdock's command run on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from bench.wheelhouse import PACKAGES, PYTHON, bench_cache, lock_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["image", "make_project", "prepared_cache"]
+
+_PYPROJECT = f"""\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "bench-app"
+version = "1.0"
+requires-python = "=={PYTHON}.*"
+dependencies = [{", ".join(f'"{name}"' for name in PACKAGES)}]
+
+[project.scripts]
+bench-app = "bench_app:main"
+
+[tool.crossdock]
+base = "debian:bookworm"
+"""
+
+
+def make_project(folder: Path) -> Path:
+    """Write the project, with its lock and, if an earlier run left one, its ``crossdock.lock``."""
+    package = folder / "src" / "bench_app"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("def main() -> None:\n    print('hello')\n")
+    (folder / "pyproject.toml").write_text(_PYPROJECT)
+    shutil.copy(lock_file(), folder / "requirements.txt")
+    kept = bench_cache() / "crossdock.lock"
+    if kept.exists():
+        shutil.copy(kept, folder)
+    return folder
+
+
+def prepared_cache(project: Path, targets: Sequence[str]) -> Path:
+    """Give a crossdock cache in which everything for the project is there, building it once."""
+    cache = bench_cache() / "crossdock"
+    image(project, targets, cache)
+    shutil.copy(project / "crossdock.lock", bench_cache())
+    return cache
+
+
+def image(project: Path, targets: Sequence[str], cache: Path, *, jobs: int = 2) -> None:
+    """Run ``crossdock image``; its output goes beside the project, replacing what was there."""
+    command = [sys.executable, "-m", "crossdock", "image", str(project), "--quiet", f"--jobs={jobs}"]
+    command += [f"--output={project.with_name('image')}", *(f"--target={target}" for target in targets)]
+    environ = {**os.environ, "CROSSDOCK_CACHE": str(cache)}
+    subprocess.run(command, check=True, env=environ, stdout=subprocess.DEVNULL)

@@ -1,0 +1,97 @@
+"""Two targets against one, when everything is downloaded and no wheel is a layer yet."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.layering import grouped, make_layers
+from bench.measure import CPU, WALL, Result, cost, interleave, ratio
+from bench.project import image, make_project, prepared_cache
+from bench.wheelhouse import TARGETS, wheels
+from crossdock.store.actions import decode_record
+from crossdock.store.blobs import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["run"]
+
+_CASES = {"linux/amd64": TARGETS[:1], "linux/arm64": TARGETS[1:], "both": TARGETS}
+_MADE_OF_WHEELS = ("wheels", "project")
+
+
+def run(repeats: int) -> Result:
+    """Measure."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        project = make_project(folder / "app")
+        cache = prepared_cache(project, TARGETS)
+        bare = folder / "bare"
+        _without_layers(cache, _layers_of_wheels(project.with_name("image")), bare)
+        source = Store(folder / "wheels")
+        groups = {target: grouped(wheels(target), source) for target in TARGETS}
+
+        def whole(targets: Sequence[str]) -> dict[str, float]:
+            fresh = folder / "fresh"
+            _link(bare, fresh)
+            try:
+                return cost(lambda: image(project, targets, fresh))
+            finally:
+                shutil.rmtree(fresh)
+
+        def layers(targets: Sequence[str]) -> dict[str, float]:
+            wanted = [group for target in targets for group in groups[target]]
+            return cost(lambda: make_layers(wanted, source, jobs=2))
+
+        cases = {f"image, {case}": partial(whole, targets) for case, targets in _CASES.items()}
+        cases |= {f"layers, {case}": partial(layers, targets) for case, targets in _CASES.items()}
+        series = interleave(cases, repeats)
+    return Result(
+        name="targets",
+        about="the whole command, and the making of layers alone; 2 jobs; downloads and the base's layer are cached",
+        series=series,
+        comparisons=tuple(
+            ratio(series, f"{what}, both", f"{what}, {target}", metric, "at most 1.6")
+            for what in ("image", "layers")
+            for target in TARGETS
+            for metric in (WALL, CPU)
+        ),
+    )
+
+
+def _layers_of_wheels(layout: Path) -> set[str]:
+    """Find the digests of an image's layers that were made of wheels."""
+
+    def blob(descriptor: dict[str, Any]) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((layout / "blobs" / descriptor["digest"].replace(":", "/")).read_bytes())
+        return content
+
+    index = blob(json.loads((layout / "index.json").read_bytes())["manifests"][0])
+    return {
+        layer["digest"].removeprefix("sha256:")
+        for descriptor in index["manifests"]
+        for layer in blob(descriptor)["layers"]
+        if layer.get("annotations", {}).get("dev.crossdock.layer") in _MADE_OF_WHEELS
+    }
+
+
+def _without_layers(cache: Path, digests: set[str], bare: Path) -> None:
+    """Link a cache, leaving out some layers and every record about them."""
+    _link(cache, bare)
+    for digest in digests:
+        (bare / "blobs" / "sha256" / digest[:2] / digest).unlink(missing_ok=True)
+    for path in (bare / "actions").rglob("*.json"):
+        value = decode_record(path.read_bytes())
+        if isinstance(value, dict) and str(value.get("digest", "")).removeprefix("sha256:") in digests:
+            path.unlink()
+
+
+def _link(cache: Path, copy: Path) -> None:
+    """Copy a cache by hard links: files in it are only ever replaced, never changed."""
+    shutil.copytree(cache, copy, copy_function=os.link)
