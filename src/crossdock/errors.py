@@ -325,6 +325,16 @@ class OutputError(ImageError):
     exit_code = 72
 
 
+class DamagedLayerError(ImageError):
+    """A layer in the cache is not what it was when it was made."""
+
+    exit_code = 73
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "", digest: str) -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.digest = digest
+
+
 # Bases (exit codes 80 to 89).
 
 

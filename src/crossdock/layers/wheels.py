@@ -6,20 +6,20 @@ author's, and only unpacking (to check them and to hash the tar they give) and h
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
-from crossdock.errors import FileCollisionError
+from crossdock.layers.collisions import TakenPaths
 from crossdock.layers.writer import LayerWriter
-from crossdock.wheels.install import Placed, install
+from crossdock.wheels.install import install
 from crossdock.wheels.member import DEFLATED
 from crossdock.wheels.streams import gzip_member, unpack, unpack_member, unpack_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from crossdock.layers.writer import Sink
     from crossdock.wheels.archive import WheelArchive
+    from crossdock.wheels.install import Placed
     from crossdock.wheels.member import Member
     from crossdock.wheels.scheme import Scheme
 
@@ -45,34 +45,20 @@ def write_wheels(archives: Sequence[WheelArchive], scheme: Scheme, sink: Sink, *
         The layer's diff_id, in hex.
 
     Raises:
-        FileCollisionError: Two wheels write one path with different contents, or as a file and as a folder.
+        FileCollisionError: Two of these wheels write one path with different contents, or as a file and as a folder.
         WheelError: A wheel is damaged, unsafe or not supported.
     """
     writer = LayerWriter(sink)
-    folders: dict[str, WheelArchive] = {}
-    written: dict[str, tuple[Placed, WheelArchive]] = {}
+    taken = TakenPaths()
     for archive in archives:
         for item in install(archive, scheme):
-            if item.path in written:
-                _check_same(item, archive, *written[item.path])
+            folders = taken.take(item, archive)
+            if folders is None:
                 continue
-            if item.path in folders:
-                raise _file_and_folder(item.path, archive, folders[item.path])
-            for folder in _new_folders(item.path, folders):
-                if folder in written:
-                    raise _file_and_folder(folder, written[folder][1], archive)
-                folders[folder] = archive
+            for folder in folders:
                 writer.header(folder, type_="5", mode=0o755)
-            written[item.path] = (item, archive)
             _write(writer, archive, item, copy_streams=copy_streams)
     return writer.finish()
-
-
-def _new_folders(path: str, known: Container[str]) -> Iterator[str]:
-    parent = path.rpartition("/")[0]
-    if parent and parent not in known:
-        yield from _new_folders(parent, known)
-        yield parent
 
 
 def _write(writer: LayerWriter, archive: WheelArchive, item: Placed, *, copy_streams: bool) -> None:
@@ -111,29 +97,3 @@ def _store(writer: LayerWriter, archive: WheelArchive, member: Member) -> None:
         return
     for raw in archive.unpacked_pieces(member):
         writer.stored(raw)
-
-
-def _check_same(item: Placed, archive: WheelArchive, other: Placed, other_archive: WheelArchive) -> None:
-    if _fingerprint(item, archive) != _fingerprint(other, other_archive):
-        raise FileCollisionError(
-            f"{other_archive.filename} and {archive.filename} both install {item.path}, with different contents",
-            why="which one an application sees would depend on the order of installation",
-            hint="drop one of the two packages, or depend on versions that agree",
-        )
-
-
-def _fingerprint(item: Placed, archive: WheelArchive) -> bytes:
-    """Hash a file's content. Its CRC-32 would not do: another content with the same one is easily made."""
-    pieces: Iterable[bytes] = archive.unpacked_pieces(item.member) if item.member else (item.content,)
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.digest()
-
-
-def _file_and_folder(path: str, file_archive: WheelArchive, folder_archive: WheelArchive) -> FileCollisionError:
-    return FileCollisionError(
-        f"{path} is a file in {file_archive.filename} and a folder in {folder_archive.filename}",
-        why="both cannot be in one tree",
-        hint="drop one of the two packages, or depend on versions that agree",
-    )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
-import shutil
 import sys
 import tempfile
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
-from crossdock.errors import OutputError
+from crossdock.errors import DamagedLayerError, OutputError
 from crossdock.layers import tar
 from crossdock.oci.model import Descriptor, canonical_json
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["MADE_BY", "write_layout", "write_layout_tar"]
+__all__ = ["write_layout", "write_layout_tar"]
 
-#: Annotation of every entry crossdock writes into an index.json; only such a layout is ever replaced.
+#: Annotation of every index.json that crossdock writes; only such a layout is ever replaced.
 MADE_BY = "dev.crossdock.made-by"
 
 _LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
@@ -43,15 +43,18 @@ def write_layout(folder: Path, root: Descriptor, blobs: Mapping[str, bytes | Pat
 
     Raises:
         OutputError: The folder holds something else, or cannot be written.
+        DamagedLayerError: A file does not have the digest it is said to have.
     """
     with _reported(folder), _alone(folder):
         _check_ours(folder)
+        if not (folder / "index.json").exists():
+            _write_whole(folder / "index.json", _index(None))  # from here on the folder is known as ours
         blob_folder = folder / "blobs" / "sha256"
         blob_folder.mkdir(parents=True, exist_ok=True)
         for digest, content in blobs.items():
             path = blob_folder / digest.removeprefix("sha256:")
-            if not path.is_file() or path.stat().st_size != _size(content):
-                _write_whole(path, content)
+            if not path.is_file() or _digest_of(path) != digest:
+                _write_whole(path, content, digest)
         for name, data in (("oci-layout", _LAYOUT), ("index.json", _index(root))):
             if not (folder / name).is_file() or (folder / name).read_bytes() != data:
                 _write_whole(folder / name, data)
@@ -66,23 +69,26 @@ def write_layout_tar(path: Path, root: Descriptor, blobs: Mapping[str, bytes | P
 
     Raises:
         OutputError: It cannot be written, or a folder is there.
+        DamagedLayerError: A file does not have the digest it is said to have.
     """
-    members: dict[str, bytes | Path] = {"oci-layout": _LAYOUT, "index.json": _index(root)}
-    members |= {f"blobs/sha256/{digest.removeprefix('sha256:')}": content for digest, content in blobs.items()}
+    members: dict[str, tuple[bytes | Path, str]] = {"oci-layout": (_LAYOUT, ""), "index.json": (_index(root), "")}
+    for digest, content in blobs.items():
+        members[f"blobs/sha256/{digest.removeprefix('sha256:')}"] = (content, digest)
     with _reported(path), _whole_file(path) as out:
         for folder in ("blobs", "blobs/sha256"):
             out.write(b"".join(tar.headers(folder, type_="5", mode=0o755)))
         for name in sorted(members):
-            content = members[name]
-            size = _size(content)
+            content, digest = members[name]
+            size = len(content) if isinstance(content, bytes) else content.stat().st_size
             out.write(b"".join(tar.headers(name, size=size)))
-            _copy(content, out)
+            _copy(content, out, digest)
             out.write(bytes(tar.padding(size)))
         out.write(bytes(tar.END))
 
 
-def _index(root: Descriptor) -> bytes:
-    return canonical_json({"schemaVersion": 2, "manifests": [root.to_json()]})
+def _index(root: Descriptor | None) -> bytes:
+    manifests = [root.to_json()] if root else []
+    return canonical_json({"schemaVersion": 2, "manifests": manifests, "annotations": {MADE_BY: "crossdock"}})
 
 
 def _check_ours(folder: Path) -> None:
@@ -93,15 +99,11 @@ def _check_ours(folder: Path) -> None:
         raise OutputError(
             f"{folder} is not a folder", hint="name another --output, or one ending in .tar for a tar file"
         )
-    names = {path.name for path in folder.iterdir() if not path.name.endswith(_PARTIAL)}
-    if names <= {"blobs", "oci-layout"}:
-        return  # empty, or a first run that was cut off
+    if all(path.name.endswith(_PARTIAL) for path in folder.iterdir()):
+        return
     try:
-        index = json.loads((folder / "index.json").read_bytes()) if (folder / "index.json").exists() else {}
-        ours = (folder / "oci-layout").is_file() and all(
-            MADE_BY in entry.get("annotations", {}) for entry in index.get("manifests", [])
-        )
-    except (ValueError, AttributeError, TypeError):
+        ours = MADE_BY in json.loads((folder / "index.json").read_bytes())["annotations"]
+    except (OSError, ValueError, KeyError, TypeError):
         ours = False
     if not ours:
         raise OutputError(
@@ -133,21 +135,33 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _size(content: bytes | Path) -> int:
-    return len(content) if isinstance(content, bytes) else content.stat().st_size
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
-def _copy(content: bytes | Path, out: IO[bytes]) -> None:
+def _copy(content: bytes | Path, out: IO[bytes], digest: str) -> None:
+    """Copy content; what comes out of a file is proved to be what was proved when it went in."""
     if isinstance(content, bytes):
         out.write(content)
         return
+    read = hashlib.sha256()
     with content.open("rb") as source:
-        shutil.copyfileobj(source, out, _COPY)
+        while piece := source.read(_COPY):
+            read.update(piece)
+            out.write(piece)
+    if digest != f"sha256:{read.hexdigest()}":
+        raise DamagedLayerError(
+            f"The layer {digest} in the cache is damaged",
+            why=f"{content} now has the digest sha256:{read.hexdigest()}",
+            hint="it was removed: run the same command again",
+            digest=digest,
+        )
 
 
-def _write_whole(path: Path, content: bytes | Path) -> None:
+def _write_whole(path: Path, content: bytes | Path, digest: str = "") -> None:
     with _whole_file(path) as out:
-        _copy(content, out)
+        _copy(content, out, digest)
 
 
 @contextmanager

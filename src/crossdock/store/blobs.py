@@ -130,6 +130,11 @@ class Store:
         with self._folder_errors("read"):
             return path.read_bytes()
 
+    def discard(self, sha256: str) -> None:
+        """Remove a blob that turned out to be damaged; errors as `find`."""
+        with self._folder_errors("write"):
+            self._blob_path(checked_sha256(sha256)).unlink(missing_ok=True)
+
     def writer(self) -> BlobWriter:
         """Make a writer for one new blob; use it as a context manager."""
         self._sweep_once()

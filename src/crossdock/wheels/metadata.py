@@ -102,7 +102,7 @@ def _dist_info(archive: WheelArchive, name: str, version: Version) -> str:
 def _text(archive: WheelArchive, name: str) -> str:
     for member in archive.members:
         if member.name == name:
-            if member.size > _LARGEST_TEXT:
+            if max(member.size, member.compressed) > _LARGEST_TEXT:
                 raise BadWheelError(f"{archive.filename}: {name} is {member.size:,} bytes long")
             try:
                 return archive.read(member).decode("utf-8")
