@@ -10,16 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossdock import __version__
-from crossdock.environment import APP, PREFIX, image_environment
-from crossdock.errors import BasePackageGoneError, ConfigError, DownloadError
-from crossdock.oci.image import Image, RunConfig, make_image, make_index, timestamp
-from crossdock.oci.layout import MADE_BY, write_layout, write_layout_tar
+from crossdock.errors import BasePackageGoneError, ConfigError, DamagedLayerError, DownloadError
+from crossdock.oci.image import Image, make_image, make_index, timestamp
+from crossdock.oci.layout import write_layout, write_layout_tar
 from crossdock.oci.model import LAYER_GZIP, Descriptor
 from crossdock.plan import debian_config, index_config
-from crossdock.projects.entrypoint import resolve_entrypoint
 from crossdock.projects.firstparty import build_own_wheel
-from crossdock.stack import base_part, stack
+from crossdock.runconfig import run_config
+from crossdock.stack import base_part, check_paths, stack
 from crossdock.store.actions import action_key
 from crossdock.verify.findings import LayerClaim
 from crossdock.verify.platforms import Platform as ImagePlatform
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.layers.cached import LayerRecipe, MadeLayer
-    from crossdock.locks import Choice
     from crossdock.oci.reference import Reference
     from crossdock.plan import Plan, Services
     from crossdock.stack import Part
@@ -64,7 +61,7 @@ class StoreScanCache:
 
     def get(self, digest: str) -> LayerFacts | None:
         """Give what is known of a layer."""
-        record = self._store.action(action_key("layer-facts", digest=digest))
+        record = self._store.action(action_key("layer-facts/1", digest=digest))
         try:
             return LayerFacts.from_json(record) if record is not None else None
         except ValueError:
@@ -72,7 +69,7 @@ class StoreScanCache:
 
     def put(self, digest: str, facts: LayerFacts) -> None:
         """Remember it."""
-        self._store.record(action_key("layer-facts", digest=digest), facts.to_json())
+        self._store.record(action_key("layer-facts/1", digest=digest), facts.to_json())
 
 
 def build_image(plan: Plan, services: Services, *, output: Path, reference: Reference) -> Built:
@@ -92,7 +89,9 @@ def build_image(plan: Plan, services: Services, *, output: Path, reference: Refe
     own = build_own_wheel(plan.project, services.store)
     _fetch_wheels(plan, services)
     parts = [stack(part, own, services.store) for part in plan.targets]
-    run = _run_config(plan, services.store)
+    runs = [run_config(plan.project, part, own, services.store) for part in plan.targets]
+    for part in plan.targets:
+        check_paths(part, own, services.store)
     made = _make_all([part for image in parts for part in image], plan, services)
     annotations = _annotations(plan, epoch)
     images = [
@@ -103,7 +102,7 @@ def build_image(plan: Plan, services: Services, *, output: Path, reference: Refe
             epoch=epoch,
             annotations=annotations,
         )
-        for part, image_parts in zip(plan.targets, parts, strict=True)
+        for part, image_parts, run in zip(plan.targets, parts, runs, strict=True)
     ]
     report = _prove(plan, images, parts, made)
     index = make_index(images, annotations)
@@ -116,13 +115,16 @@ def build_image(plan: Plan, services: Services, *, output: Path, reference: Refe
         digest=index.descriptor.digest,
         size=index.descriptor.size,
         annotations={
-            MADE_BY: __version__,
             "io.containerd.image.name": str(reference),
             "org.opencontainers.image.ref.name": reference.tag,
         },
     )
     write = write_layout_tar if output.suffix == ".tar" else write_layout
-    write(output, root, blobs)
+    try:
+        write(output, root, blobs)
+    except DamagedLayerError as error:
+        services.store.discard(error.digest.removeprefix("sha256:"))
+        raise
     return Built(index=index.descriptor, report=report)
 
 
@@ -163,7 +165,8 @@ def _fetch_wheels(plan: Plan, services: Services) -> None:
 
 def _make_all(parts: Iterable[Part], plan: Plan, services: Services) -> dict[str, tuple[MadeLayer, LayerFacts]]:
     """Make and read every distinct layer once, several at a time."""
-    recipes = {part.recipe.key: part.recipe for part in parts}
+    # The largest first: one that is begun last would leave the other workers idle.
+    recipes = {part.recipe.key: part.recipe for part in sorted(parts, key=lambda part: -part.weight)}
     missing = {key for key, recipe in recipes.items() if recipe.find(services.store) is None}
     _fetch_bases(plan, missing, services)
     cache = StoreScanCache(services.store)
@@ -214,36 +217,10 @@ def _fetch_bases(plan: Plan, missing: set[str], services: Services) -> None:
         ) from None
 
 
-def _run_config(plan: Plan, store: Store) -> RunConfig:
-    project = plan.project
-    choices = {choice.file.sha256: choice for part in plan.targets for choice in part.selection.choices}
-    entrypoint = resolve_entrypoint(project, f"/{PREFIX}", lambda: _scripts(choices.values(), store))
-    return RunConfig(
-        entrypoint=entrypoint,
-        env={**image_environment(), **project.config.env},
-        labels=project.config.labels,
-        ports=project.config.ports,
-        user=project.config.user or plan.targets[0].facts.user,
-        working_dir=f"/{APP}",
-    )
-
-
-def _scripts(choices: Iterable[Choice], store: Store) -> set[str]:
-    from crossdock.wheels.archive import WheelArchive
-    from crossdock.wheels.metadata import read_metadata
-
-    names = set()
-    for choice in choices:
-        with WheelArchive(store.path(choice.file.sha256), choice.file.filename) as archive:
-            names |= {point.name for point in read_metadata(archive).entry_points}
-    return names
-
-
 def _annotations(plan: Plan, epoch: int) -> dict[str, str]:
     """Give the standard annotations (OCI image-spec, "Annotations") that the project's metadata has an answer to."""
     project = plan.project
     values = {
-        "org.opencontainers.image.base.name": plan.base,
         "org.opencontainers.image.created": timestamp(epoch),
         "org.opencontainers.image.description": project.description,
         "org.opencontainers.image.documentation": project.urls.get("documentation", ""),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock.bases.choose import default_base
 from crossdock.bases.locking import BaseLocker
-from crossdock.errors import BaseMismatchError, PythonChoiceError
+from crossdock.errors import BaseMismatchError, PythonChoiceError, TargetError, UnknownTargetError
 from crossdock.locks import Selection, activate, find_lock, read_lock, select
 from crossdock.targets import Libc, Platform, Target, parse_platform, parse_python
 
@@ -189,13 +189,38 @@ def _target_json(part: TargetPlan) -> dict[str, Any]:
 
 
 def _platforms(project: Project, targets: Sequence[str]) -> list[Platform]:
-    """Parse targets; one named twice, in whatever spelling, is built once."""
-    return list(dict.fromkeys(parse_platform(text) for text in targets or project.config.targets or DEFAULT_TARGETS))
+    """Parse targets; one named twice, in whatever spelling, is built once.
+
+    An index can hold one image for a platform, so two targets that differ in their C library alone do not go together.
+    """
+    platforms = list(
+        dict.fromkeys(parse_platform(text) for text in targets or project.config.targets or DEFAULT_TARGETS)
+    )
+    seen: dict[str, Platform] = {}
+    for platform in platforms:
+        other = seen.setdefault(str(platform), platform)
+        if other is not platform:
+            raise TargetError(
+                f"Two targets are {platform}: one with {other.libc}, one with {platform.libc}",
+                why="an image index can hold one image for each platform",
+                hint="name one of them, or build two images",
+            )
+    return platforms
 
 
 def _wanted_python(project: Project) -> tuple[int, int] | None:
-    text = project.config.python or project.python_file
-    return parse_python(text).version if text else None
+    if project.config.python:
+        return parse_python(project.config.python).version
+    if not project.python_file:
+        return None
+    try:
+        return parse_python(project.python_file).version
+    except UnknownTargetError as error:
+        raise PythonChoiceError(
+            f"{project.root / '.python-version'} says {project.python_file!r}",
+            why=error.why,
+            hint='write a version such as 3.11 there, or set [tool.crossdock] python = "3.11"',
+        ) from None
 
 
 def _base(project: Project) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from crossdock.layers.cached import LayerRecipe, MadeLayer, tree_recipe, wheel_r
 from crossdock.layers.grouping import Group, SizedWheel, group_wheels
 from crossdock.oci.image import Layer
 from crossdock.oci.model import canonical_json
+from crossdock.store.actions import action_key
 from crossdock.wheels.scheme import SCHEME_VERSION, posix_venv
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     from crossdock.store.blobs import Store
     from crossdock.wheels.scheme import Scheme
 
-__all__ = ["Part", "base_part", "stack"]
+__all__ = ["Part", "base_part", "check_paths", "stack"]
+
+#: A byte of a Debian package is more work than one of a wheel: it is compressed anew.
+_BASE_WEIGHT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,13 @@ class Part:
         recipe: How it is made.
         created_by: What it is, for the image's history.
         annotations: What it is made of, for its descriptor.
+        weight: About how much work it is to make, in bytes.
     """
 
     recipe: LayerRecipe
     created_by: str
     annotations: Mapping[str, str]
+    weight: int = 0
 
     def layer(self, made: MadeLayer) -> Layer:
         """Give the finished layer with what is said of it."""
@@ -73,6 +80,7 @@ def base_part(base: LockedDebianBase, store: Store) -> Part:
         ),
         f"crossdock: {base.name}, {len(base.packages)} packages",
         {"dev.crossdock.layer": "base", "dev.crossdock.base": base.name},
+        weight=_BASE_WEIGHT * sum(package.size for package in base.packages),
     )
 
 
@@ -98,6 +106,7 @@ def _group_part(group: Group, scheme: Scheme, store: Store) -> Part:
             "dev.crossdock.scheme": str(SCHEME_VERSION),
             "dev.crossdock.wheels": canonical_json(listed).decode(),
         },
+        weight=sum(wheel.size for wheel in wheels),
     )
 
 
@@ -108,6 +117,37 @@ def _own_part(own: OwnWheel, scheme: Scheme, store: Store) -> Part:
         f"crossdock: {own.filename}",
         {"dev.crossdock.layer": "project"},
     )
+
+
+def check_paths(part: TargetPlan, own: OwnWheel, store: Store) -> None:
+    """Refuse wheels of one image that write one path differently, or over a file of the environment.
+
+    Layers are made one by one, and which wheels share one is a question of size; so this looks at all of them together.
+
+    Raises:
+        FileCollisionError: There is such a path.
+        WheelError: A wheel cannot be read.
+    """
+    scheme = posix_venv(PREFIX, part.target.python.short)
+    wheels = [(choice.file.filename, choice.file.sha256) for choice in part.selection.choices]
+    wheels.append((own.filename, own.sha256))
+    key = action_key(
+        "paths/1", scheme=SCHEME_VERSION, prefix=scheme.site_packages, wheels=[list(item) for item in wheels]
+    )
+    if store.action(key) is not None:
+        return
+    from crossdock.layers.collisions import TakenPaths
+    from crossdock.wheels.archive import WheelArchive
+    from crossdock.wheels.install import install
+
+    entries = environment_entries(part.target.python, part.facts)
+    taken = TakenPaths({entry.path: "a part of the environment" for entry in entries if entry.kind != "directory"})
+    with ExitStack() as stack_:
+        for filename, sha256 in wheels:
+            archive = stack_.enter_context(WheelArchive(store.path(sha256), filename))
+            for item in install(archive, scheme):
+                taken.take(item, archive)
+    store.record(key, True)
 
 
 def _sized(choice: Choice, store: Store) -> SizedWheel:

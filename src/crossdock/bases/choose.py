@@ -28,7 +28,7 @@ def default_base(wanted: tuple[int, int] | None, requires_python: SpecifierSet) 
         PythonChoiceError: No suite has such a Python.
     """
     for suite, version in SUITE_PYTHONS.items():
-        if version == wanted if wanted else requires_python.contains(f"{version[0]}.{version[1]}.99"):
+        if version == wanted if wanted else _may_be(version, requires_python):
             return f"debian:{suite}"
     asked = f"Python {wanted[0]}.{wanted[1]}" if wanted else f"requires-python = {str(requires_python)!r}"
     known = ", ".join(f"debian:{suite} (Python {major}.{minor})" for suite, (major, minor) in SUITE_PYTHONS.items())
@@ -37,6 +37,11 @@ def default_base(wanted: tuple[int, int] | None, requires_python: SpecifierSet) 
         why=f"the bases are {known}",
         hint="ask for one of these versions with [tool.crossdock] python",
     )
+
+
+def _may_be(version: tuple[int, int], requires_python: SpecifierSet) -> bool:
+    """Tell whether some release of a series satisfies the specifiers."""
+    return any(requires_python.contains(f"{version[0]}.{version[1]}.{patch}") for patch in range(100))
 
 
 def check_base(base: str) -> str:

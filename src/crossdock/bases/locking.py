@@ -65,21 +65,34 @@ class BaseLocker:
                 hint="run `crossdock lock` and commit the file",
             )
         if missing:
-            lockfile = self.renew(missing)
+            lockfile = self._lock(lockfile, missing)
         found = {architecture: self._find(lockfile, architecture) for architecture in wanted}
         return {architecture: base for architecture, base in found.items() if base is not None}
 
-    def renew(self, architectures: Iterable[str]) -> Lockfile:
-        """Lock the base for some architectures from the archive as it is now, and write the file.
+    def renew(self, architectures: Iterable[str]) -> None:
+        """Lock the base for some architectures from the archive as it is now, whatever the file says.
+
+        Other architectures of the same base stay as they are. A file that cannot be read is replaced.
 
         Raises:
-            BaseError: The base cannot be locked, or the file not be read.
+            BaseError: The base cannot be locked.
         """
+        from crossdock.bases.lockfile import Lockfile
+
+        try:
+            lockfile = self._read()
+        except LockfileError as error:
+            self.warn(f"{error.what}; it is replaced")
+            lockfile = Lockfile()
+        self._lock(lockfile, architectures)
+
+    def _lock(self, lockfile: Lockfile, architectures: Iterable[str]) -> Lockfile:
         from crossdock.bases.debian.base import lock_debian
-        from crossdock.bases.lockfile import write_lockfile
+        from crossdock.bases.lockfile import Lockfile, write_lockfile
 
         suite = check_base(self.base)
-        lockfile = self._read()
+        # What was locked for a base the project has no longer goes.
+        lockfile = Lockfile(bases=tuple(base for base in lockfile.bases if base.name == self.base))
         warnings: dict[str, None] = {}
         for architecture in sorted(set(architectures)):
             locked = lock_debian(
@@ -100,7 +113,7 @@ class BaseLocker:
     def _find(self, lockfile: Lockfile, architecture: str) -> LockedDebianBase | None:
         """A base that was locked with other extra packages does not count."""
         found = lockfile.find(self.base, architecture)
-        return found if found is not None and found.requested == tuple(sorted(self.packages)) else None
+        return found if found is not None and found.requested == tuple(sorted(set(self.packages))) else None
 
     def _read(self) -> Lockfile:
         from crossdock.bases.lockfile import Lockfile, read_lockfile

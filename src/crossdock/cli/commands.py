@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossdock.errors import UsageError
 from crossdock.store import Store, terminal_progress
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from crossdock.plan import Plan, Services
 
 __all__ = ["image", "lock", "plan", "verify"]
+
+_COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip")
+#: Each layer in the making takes memory, and past a few Python itself is what they wait for.
+_MOST_JOBS = 4
 
 
 def image(options: argparse.Namespace) -> int:
@@ -27,7 +32,7 @@ def image(options: argparse.Namespace) -> int:
 
     project = load_project(Path(options.project))
     reference = parse_reference(options.tag or project.name)
-    output = Path(options.output) if options.output else project.root / "dist" / f"{project.name}_image"
+    output = _output(options.output, project.root / "dist" / f"{project.name}_image")
     services = _services(options)
     made = make_plan(project, options.target, services, locked=options.locked)
     built = build_image(made, services, output=output, reference=reference)
@@ -73,10 +78,22 @@ def verify(options: argparse.Namespace) -> int:
     return 0 if report.ok else ArtifactRefusedError.exit_code
 
 
+def _output(text: str | None, default: Path) -> Path:
+    if text is None:
+        return default
+    if not text.strip() or text.lower().endswith(_COMPRESSED):
+        raise UsageError(
+            f"--output cannot be {text!r}",
+            why="a layout is a folder or an uncompressed .tar file; its layers are compressed already",
+            hint="name a folder, or a file ending in .tar",
+        )
+    return Path(text)
+
+
 def _services(options: argparse.Namespace) -> Services:
     from crossdock.plan import Services
 
-    jobs = getattr(options, "jobs", None) or os.cpu_count() or 1
+    jobs = getattr(options, "jobs", None) or min(os.cpu_count() or 1, _MOST_JOBS)
     progress = None if options.quiet else terminal_progress()
     return Services(store=Store.default(), progress=progress, jobs=jobs, warn=_warn)
 

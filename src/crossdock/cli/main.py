@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,6 +26,11 @@ platform to build for, such as linux/arm64 or linux/amd64+glibc2.28; may be give
 
 def run() -> NoReturn:
     """Run the command and end the process with its exit code."""
+    # Names in wheels and images hold any character. One that this terminal cannot show must not end the command.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    # To be told to stop is to be interrupted: temporary files are cleaned up alike.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))
 
 
@@ -135,7 +142,9 @@ def _add_image(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--tag", metavar="REF", help="name and tag to record, as in team/app:1.0 (default: NAME:latest)"
     )
     parser.add_argument("--locked", action="store_true", help="fail if crossdock.lock would have to change")
-    parser.add_argument("--jobs", type=_positive, metavar="N", help="layers made at a time (default: one per core)")
+    parser.add_argument(
+        "--jobs", type=_positive, metavar="N", help="layers made at a time (default: a core each, at most 4)"
+    )
 
 
 def _add_plan(commands: argparse._SubParsersAction[_Parser]) -> None:

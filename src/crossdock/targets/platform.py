@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from crossdock.errors import TargetError, UnknownTargetError
@@ -107,7 +107,7 @@ class Platform:
     variant: str | None = None
     libc: Libc | None = None
     macos: tuple[int, int] | None = None
-    libc_named: bool = field(default=False, compare=False)
+    libc_named: bool = False
 
     @property
     def machine(self) -> str:

@@ -11,6 +11,10 @@ from crossdock.errors import UnknownTargetError
 __all__ = ["Python", "parse_python"]
 
 
+# uv may write a version in full, as in cpython-3.11.2-linux-x86_64-gnu; what is behind it is the host's.
+_VERSION = re.compile(r"(?:cpython-?)?(3)\.(\d{1,2})(?:\.(\d{1,3})((?:a|b|rc)\d+)?)?(?:-\w+-\w+-\w+)?")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Python:
     """A Python implementation, its version and its ABI.
@@ -45,7 +49,9 @@ def parse_python(text: str) -> Python:
     Raises:
         UnknownTargetError: It is not a version of CPython 3.
     """
-    match = re.fullmatch(r"(?:cpython-?)?(3)\.(\d{1,2})(?:\.(\d{1,3})((?:a|b|rc)\d+)?)?", text.strip().lower())
+    match = re.fullmatch(
+        r"(?:cpython-?)?(3)\.(\d{1,2})(?:\.(\d{1,3})((?:a|b|rc)\d+)?)?(?:-\w+-\w+-\w+)?", text.strip().lower()
+    )
     if match is None:
         raise UnknownTargetError(
             f"Unknown Python {text!r}",

@@ -29,6 +29,7 @@ from crossdock.errors import (
     MirrorError,
     MissingBlobError,
     ResolutionError,
+    UnsupportedBaseError,
 )
 from crossdock.layers.entry import file
 from crossdock.store import Store, fetch
@@ -175,7 +176,7 @@ def test_a_package_changed_in_the_cache_is_refused(archive: FakeArchive, suite: 
 
 
 def test_an_architecture_without_bases_is_refused(archive: FakeArchive, store: Store) -> None:
-    with pytest.raises(MirrorError, match="s390x"):
+    with pytest.raises(UnsupportedBaseError, match="s390x"):
         lock_debian("bookworm", "s390x", packages=(), config=archive.config, store=store)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossdock.errors import MirrorError
+from crossdock.errors import UnsupportedBaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,10 +54,10 @@ def debian_architecture(architecture: str) -> str:
     """Give Debian's name for an OCI architecture such as ``arm64``.
 
     Raises:
-        MirrorError: Debian bases are not made for this architecture.
+        UnsupportedBaseError: Debian bases are not made for this architecture.
     """
     if architecture not in _ARCHITECTURES:
-        raise MirrorError(
+        raise UnsupportedBaseError(
             f"there is no Debian base for architecture {architecture!r}",
             hint=f"build for one of {', '.join(sorted(_ARCHITECTURES))}",
         )
