@@ -12,11 +12,9 @@ import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["MEMBER_HEADER", "FixedBlock", "OwnMember", "fixed_block", "zero_block"]
+from crossdock.wheels.streams import MEMBER_HEADER, TRAILER
 
-#: Method deflate, no flags, no time, no extra flags, operating system unknown (RFC 1952, section 2.3).
-MEMBER_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-TRAILER = struct.Struct("<2L")
+__all__ = ["FixedBlock", "OwnMember", "fixed_block", "zero_block"]
 
 _LARGEST_STORED = 0xFFFF
 _STORED_LENGTH = struct.Struct("<2H")

@@ -6,7 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING, Protocol
 
 from crossdock.layers import tar
-from crossdock.layers.deflate import MEMBER_HEADER, TRAILER, OwnMember, fixed_block, zero_block
+from crossdock.layers.deflate import OwnMember, fixed_block, zero_block
+from crossdock.wheels.streams import MEMBER_HEADER, TRAILER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -74,7 +75,10 @@ class LayerWriter:
         linkname: str = "",
     ) -> None:
         """Write an entry's header; a file's content comes next, by one of the other methods, then ``padding``."""
-        for block in tar.headers(path, type_=type_, size=size, mode=mode, uid=uid, gid=gid, linkname=linkname):
+        self._headers(tar.headers(path, type_=type_, size=size, mode=mode, uid=uid, gid=gid, linkname=linkname))
+
+    def _headers(self, blocks: Iterable[bytes]) -> None:
+        for block in blocks:
             self._own.stored(block[: tar.HEAD])
             self._own.fixed(fixed_block(block[tar.HEAD :]))
 
@@ -120,15 +124,7 @@ class LayerWriter:
 
     def entry(self, entry: Entry) -> None:
         """Write a whole entry, stored."""
-        self.header(
-            entry.path,
-            type_=_TYPES[entry.kind],
-            size=len(entry.content),
-            mode=entry.mode,
-            uid=entry.uid,
-            gid=entry.gid,
-            linkname=entry.linkname,
-        )
+        self._headers(_entry_headers(entry))
         self.stored(entry.content)
         self.padding(len(entry.content))
 
@@ -171,15 +167,7 @@ class EncodingWriter:
 
     def entry(self, entry: Entry) -> None:
         """Write a whole entry."""
-        for block in tar.headers(
-            entry.path,
-            type_=_TYPES[entry.kind],
-            size=len(entry.content),
-            mode=entry.mode,
-            uid=entry.uid,
-            gid=entry.gid,
-            linkname=entry.linkname,
-        ):
+        for block in _entry_headers(entry):
             self._add(block)
         self._add(entry.content)
         self._add(bytes(tar.padding(len(entry.content))))
@@ -200,6 +188,18 @@ class EncodingWriter:
             del self._held[: self._PIECE]
             self._diff.update(piece)
             self._sink.write(bytes(self._compress(piece, self._LEVEL)))
+
+
+def _entry_headers(entry: Entry) -> list[bytes]:
+    return tar.headers(
+        entry.path,
+        type_=_TYPES[entry.kind],
+        size=len(entry.content),
+        mode=entry.mode,
+        uid=entry.uid,
+        gid=entry.gid,
+        linkname=entry.linkname,
+    )
 
 
 def write_tree(entries: Iterable[Entry], sink: Sink, *, encode: bool) -> str:

@@ -23,16 +23,19 @@ try:
 except ImportError:  # the core works without it, only slower
     _libdeflate = None  # type: ignore[assignment]
 
-__all__ = ["gzip_member", "unpack", "unpack_member", "unpack_pieces"]
+__all__ = ["MEMBER_HEADER", "TRAILER", "gzip_member", "unpack", "unpack_member", "unpack_pieces"]
 
-_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-_TRAILER = struct.Struct("<2L")
+#: How every gzip member written here begins: method deflate, no flags, no time, no extra flags, unknown operating
+#: system (RFC 1952, section 2.3).
+MEMBER_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+#: How one ends: CRC-32 and size of what it unpacks to.
+TRAILER = struct.Struct("<2L")
 _MOST_AT_ONCE = 4 << 20
 
 
 def gzip_member(stream: bytes, member: Member) -> bytes:
     """Frame a DEFLATE stream as a gzip member (RFC 1952), believing the sizes in the directory."""
-    return b"".join((_HEADER, stream, _TRAILER.pack(member.crc, member.size & 0xFFFFFFFF)))
+    return b"".join((MEMBER_HEADER, stream, TRAILER.pack(member.crc, member.size & 0xFFFFFFFF)))
 
 
 def unpack(stream: bytes, member: Member, filename: str) -> bytes | bytearray:
@@ -57,9 +60,13 @@ def unpack_member(framed: bytes, member: Member, filename: str) -> bytes | bytea
             raw = None
         # libdeflate found the trailer right behind the stream's end. Where those eight bytes occur only once, that
         # place is the end of the member, and nothing is left over. Otherwise zlib decides, which says where it ended.
-        if raw is not None and len(raw) == member.size and framed.find(framed[-8:], len(_HEADER)) == len(framed) - 8:
+        if (
+            raw is not None
+            and len(raw) == member.size
+            and framed.find(framed[-8:], len(MEMBER_HEADER)) == len(framed) - 8
+        ):
             return raw
-    return b"".join(unpack_pieces((framed[len(_HEADER) : -8],), member, filename))
+    return b"".join(unpack_pieces((framed[len(MEMBER_HEADER) : -8],), member, filename))
 
 
 def unpack_pieces(stream: Iterable[bytes], member: Member, filename: str) -> Iterator[bytes]:
