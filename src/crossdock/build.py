@@ -15,7 +15,7 @@ from crossdock.oci.image import Image, make_image, make_index, timestamp
 from crossdock.oci.layout import write_layout, write_layout_tar
 from crossdock.oci.model import LAYER_GZIP, Descriptor
 from crossdock.plan import debian_config, index_config
-from crossdock.projects.firstparty import build_own_wheel
+from crossdock.projects.firstparty import build_own_wheel, check_fits
 from crossdock.runconfig import run_config
 from crossdock.stack import base_part, check_paths, stack
 from crossdock.store.actions import action_key
@@ -91,6 +91,7 @@ def build_image(plan: Plan, services: Services, *, output: Path, reference: Refe
     parts = [stack(part, own, services.store) for part in plan.targets]
     runs = [run_config(plan.project, part, own, services.store) for part in plan.targets]
     for part in plan.targets:
+        check_fits(own, part.target)
         check_paths(part, own, services.store)
     made = _make_all([part for image in parts for part in image], plan, services)
     annotations = _annotations(plan, epoch)

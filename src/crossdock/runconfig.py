@@ -21,9 +21,9 @@ def run_config(project: Project, part: TargetPlan, own: OwnWheel, store: Store) 
     """Decide how containers of one target's image run.
 
     Args:
-        project: Its settings, and its scripts.
+        project: Its settings.
         part: The target; its own wheels are where other scripts come from.
-        own: The project's wheel.
+        own: The project's wheel, with its scripts.
         store: Holds the wheels.
 
     Raises:
@@ -32,7 +32,7 @@ def run_config(project: Project, part: TargetPlan, own: OwnWheel, store: Store) 
     """
     config = project.config
     return RunConfig(
-        entrypoint=resolve_entrypoint(project, f"/{PREFIX}", lambda: _scripts(part, store)),
+        entrypoint=resolve_entrypoint(project, f"/{PREFIX}", own.scripts, lambda: _scripts(part, store)),
         env={**image_environment(), **config.env},
         labels=config.labels,
         ports=config.ports,

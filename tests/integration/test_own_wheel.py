@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from crossdock.errors import ImpureProjectError
+from crossdock.errors import ImpureProjectError, ProjectBuildError
 from crossdock.layers.cached import MadeLayer, wheel_recipe
 from crossdock.projects.firstparty import OwnWheel, build_own_wheel
 from crossdock.projects.project import load_project
 from crossdock.store.blobs import Store
+from crossdock.wheels.archive import WheelArchive
 from crossdock.wheels.scheme import posix_venv
 
 if TYPE_CHECKING:
@@ -74,3 +76,58 @@ def test_a_compiled_project_is_refused(tmp_path: Path) -> None:
     root = write_project(tmp_path / "project", SETUPTOOLS, {**FILES, "setup.py": setup, "x.c": "not C"})
     with pytest.raises(ImpureProjectError, match="for this machine only"):
         build_own_wheel(load_project(root), Store(tmp_path / "store"))
+
+
+SETUPTOOLS_SCM = 'requires = ["setuptools", "setuptools-scm"]\nbuild-backend = "setuptools.build_meta"'
+HATCH_VCS = 'requires = ["hatchling", "hatch-vcs"]\nbuild-backend = "hatchling.build"'
+TOOL = {SETUPTOOLS_SCM: "[tool.setuptools_scm]", HATCH_VCS: '[tool.hatch.version]\nsource = "vcs"'}
+TOOL_IN_REPOSITORY = {
+    SETUPTOOLS_SCM: '[tool.setuptools_scm]\nroot = "../.."',
+    HATCH_VCS: '[tool.hatch.version]\nsource = "vcs"\nraw-options = { root = "../.." }',
+}
+
+
+def git(root: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=Demo", "-c", "user.email=demo@example.com")
+    subprocess.run(["git", "-C", str(root), *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("where", [".", "apps/demo"])
+@pytest.mark.parametrize("backend", [SETUPTOOLS_SCM, HATCH_VCS], ids=["setuptools-scm", "hatch-vcs"])
+def test_a_version_from_git_is_the_one_of_the_commit_that_is_built(backend: str, where: str, tmp_path: Path) -> None:
+    top, store = tmp_path / "repository", Store(tmp_path / "store")
+    root = top / where
+    tool = (TOOL if where == "." else TOOL_IN_REPOSITORY)[backend]
+    text = f'[build-system]\n{backend}\n[project]\nname = "demo"\ndynamic = ["version"]\n{tool}\n'
+    for name, content in {**FILES, "pyproject.toml": text, "crossdock.lock": "left out"}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    git(top, "init", "--quiet")
+    git(top, "add", "--all")
+    git(top, "commit", "--quiet", "--message", "one")
+    git(top, "tag", "v1.5")
+    project = load_project(root)
+    wheel = build_own_wheel(project, store)
+    assert wheel.filename.startswith("demo-1.5-py")
+    with WheelArchive(store.path(wheel.sha256), wheel.filename) as archive:
+        assert "demo/data.txt" in {member.name for member in archive.members}  # setuptools-scm takes what is tracked
+    git(top, "commit", "--quiet", "--allow-empty", "--message", "two")
+    assert build_own_wheel(project, store).filename.startswith("demo-1.6.dev1+g")
+
+
+def test_a_version_from_git_without_git_is_an_error(tmp_path: Path) -> None:
+    text = f'[build-system]\n{HATCH_VCS}\n[project]\nname = "demo"\ndynamic = ["version"]\n{TOOL[HATCH_VCS]}\n'
+    root = write_project(tmp_path / "project", HATCHLING, FILES)
+    (root / "pyproject.toml").write_text(text)
+    with pytest.raises(ProjectBuildError, match="The build backend of demo failed") as caught:
+        build_own_wheel(load_project(root), Store(tmp_path / "store"))
+    assert "name the version in [project]" in caught.value.hint
+
+
+def test_a_module_that_was_deleted_is_not_built_from_what_is_left_of_it(tmp_path: Path) -> None:
+    root = write_project(tmp_path / "project", SETUPTOOLS, {**FILES, "build/lib/demo/deleted.py": "x = 1\n"})
+    store = Store(tmp_path / "store")
+    wheel = build_own_wheel(load_project(root), store)
+    with WheelArchive(store.path(wheel.sha256), wheel.filename) as archive:
+        assert "demo/deleted.py" not in {member.name for member in archive.members}
+    assert sorted(path.name for path in root.iterdir()) == ["README.md", "build", "pyproject.toml", "src"]

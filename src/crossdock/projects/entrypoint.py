@@ -19,13 +19,14 @@ _FUNCTION = re.compile(rf"(?P<module>{_DOTTED}):(?P<function>{_DOTTED})")
 
 
 def resolve_entrypoint(
-    project: Project, prefix: str, dependency_scripts: Callable[[], Collection[str]]
+    project: Project, prefix: str, own_scripts: Collection[str], dependency_scripts: Callable[[], Collection[str]]
 ) -> tuple[str, ...]:
     """Decide the argument vector.
 
     Args:
         project: Whose ``entrypoint`` setting, or else only console script, it is.
         prefix: Absolute path of the environment in the image.
+        own_scripts: Names of the project's console scripts, as its wheel has them.
         dependency_scripts: Gives the names of the dependencies' console scripts; asked only when needed.
 
     Raises:
@@ -35,13 +36,13 @@ def resolve_entrypoint(
     if isinstance(setting, tuple):
         return _vector(setting, prefix)
     if setting is None:
-        return (f"{prefix}/bin/{_only_script(project)}",)
+        return (f"{prefix}/bin/{_only_script(project.name, own_scripts)}",)
     if match := _FUNCTION.fullmatch(setting):
         first = match["function"].split(".")[0]
         code = f"import sys; from {match['module']} import {first}; sys.exit({match['function']}())"
         return (f"{prefix}/bin/python", "-c", code)
-    if setting not in project.scripts:
-        available = sorted({*project.scripts, *dependency_scripts()})
+    if setting not in own_scripts:
+        available = sorted({*own_scripts, *dependency_scripts()})
         if setting not in available:
             raise EntrypointError(
                 f"The entrypoint {setting!r} is not a console script of {project.name} or its dependencies",
@@ -57,18 +58,18 @@ def _vector(arguments: tuple[str, ...], prefix: str) -> tuple[str, ...]:
     return (f"{prefix}/bin/python" if first in ("python", "python3") else first, *rest)
 
 
-def _only_script(project: Project) -> str:
-    names = sorted(project.scripts)
+def _only_script(project: str, scripts: Collection[str]) -> str:
+    names = sorted(scripts)
     if len(names) == 1:
         return names[0]
     if not names:
         raise EntrypointError(
-            f"{project.name} has no console script to run",
-            why="[project.scripts] is empty and [tool.crossdock] sets no entrypoint",
+            f"{project} has no console script to run",
+            why="its wheel has none, and [tool.crossdock] sets no entrypoint",
             hint='set entrypoint = "module:function", or an array such as ["python", "-m", "app"]',
         )
     raise EntrypointError(
-        f"{project.name} has {len(names)} console scripts: {', '.join(names)}",
+        f"{project} has {len(names)} console scripts: {', '.join(names)}",
         why="[tool.crossdock] does not say which one the image runs",
         hint=f'set for example entrypoint = "{names[0]}"',
     )

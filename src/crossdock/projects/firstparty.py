@@ -2,49 +2,49 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from crossdock.errors import ImpureProjectError, NoBackendError, ProjectBuildError
+from crossdock.errors import ImpureProjectError, NoBackendError, ProjectBuildError, WheelError
+from crossdock.projects.backend import build_wheel, copy_project, hook_environment, scratch_folder
+from crossdock.projects.repository import repository_state
+from crossdock.projects.sources import source_digest
 from crossdock.store.actions import action_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from packaging.tags import Tag
 
     from crossdock.projects.project import Project
     from crossdock.store.blobs import Store
+    from crossdock.targets.target import Target
 
-__all__ = ["OwnWheel", "build_own_wheel", "source_digest"]
-
-#: Folders that tools make in a project's root. None is an input of a build, and some change with every run.
-#: Deeper down, a folder of such a name may well be a package.
-_NOT_SOURCES = {"build", "dist", "htmlcov", "node_modules", "venv"}
+__all__ = ["OwnWheel", "build_own_wheel", "check_fits"]
 
 
-#: 1980-01-01, the first moment a zip archive can name.
-_EARLIEST_ZIP_TIME = "315532800"
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnWheel:
     """The wheel that was built.
 
     Attributes:
         filename: Its name.
         sha256: Its content, in the store.
+        scripts: Names of the console scripts it brings, sorted.
     """
 
     filename: str
     sha256: str
+    scripts: tuple[str, ...]
+
+    @property
+    def tags(self) -> frozenset[Tag]:
+        """What it says it runs on (PEP 425)."""
+        return parse_wheel_filename(self.filename)[3]
 
 
 def build_own_wheel(project: Project, store: Store) -> OwnWheel:
@@ -52,7 +52,7 @@ def build_own_wheel(project: Project, store: Store) -> OwnWheel:
 
     Raises:
         NoBackendError: pyproject.toml has no ``[build-system]``.
-        ProjectBuildError: The backend fails.
+        ProjectBuildError: The backend fails, builds something else than the project's wheel, or a file cannot be read.
         ImpureProjectError: The wheel is for one platform only, so it holds code compiled for this machine.
     """
     if not project.has_backend:
@@ -61,85 +61,71 @@ def build_own_wheel(project: Project, store: Store) -> OwnWheel:
             why="the project's own code enters an artifact as the wheel its backend builds",
             hint='add [build-system] with, for example, requires = ["hatchling"] and build-backend = "hatchling.build"',
         )
-    key = action_key("own-wheel", sources=source_digest(project.root), python=sys.version.split()[0])
-    recorded = store.action(key)
-    if isinstance(recorded, dict) and store.find(str(recorded.get("sha256"))):
-        return OwnWheel(str(recorded["filename"]), str(recorded["sha256"]))
-    with tempfile.TemporaryDirectory(prefix="crossdock-") as folder:
-        path = _build(project, Path(folder))
+    try:
+        git = repository_state(project.root, hook_environment(os.environ), versioned=project.version is None)
+        recorded = None if git is None else _recorded(store, _key(source_digest(project.root), git))
+        return recorded or _build(project, store, git)
+    except OSError as error:
+        raise ProjectBuildError(
+            f"The files of {project.name} cannot be read or copied",
+            why=f"{error.filename or project.root}: {error.strerror or error}",
+            hint="everything in the project's folder is read, other than what tools keep there for themselves",
+        ) from None
+
+
+def check_fits(wheel: OwnWheel, target: Target) -> None:
+    """Check that a project's own wheel may be installed for a target.
+
+    Raises:
+        ImpureProjectError: None of its tags is one of the target's, as it is for another Python.
+    """
+    if wheel.tags.isdisjoint(target.tags):
+        raise ImpureProjectError(
+            f"{wheel.filename} does not fit {target}",
+            why=f"the project's backend built it for {', '.join(sorted(map(str, wheel.tags)))} only",
+            hint="let the backend build a wheel for every Python 3 (py3-none-any), or build for the Python it names",
+        )
+
+
+def _key(sources: str, git: str) -> str:
+    return action_key("own-wheel/2", sources=sources, git=git, python=sys.version.split()[0])
+
+
+def _recorded(store: Store, key: str) -> OwnWheel | None:
+    record = store.action(key)
+    if not isinstance(record, dict) or not store.find(str(record.get("sha256"))):
+        return None
+    return OwnWheel(
+        filename=str(record["filename"]), sha256=str(record["sha256"]), scripts=tuple(map(str, record["scripts"]))
+    )
+
+
+def _build(project: Project, store: Store, git: str | None) -> OwnWheel:
+    with scratch_folder() as folder:
+        copy = copy_project(project.root, folder)
+        # Of the copy, not of the project: somebody may have saved a file in between. And before the backend writes.
+        sources = source_digest(copy)
+        path = build_wheel(project, copy, folder / "wheel")
         _check_pure(project, path.name)
-        wheel = OwnWheel(path.name, store.add_file(path))
-    store.record(key, {"filename": wheel.filename, "sha256": wheel.sha256})
+        scripts = _scripts(project, path)
+        wheel = OwnWheel(filename=path.name, sha256=store.add_file(path), scripts=scripts)
+    if git is not None:
+        record = {"filename": wheel.filename, "sha256": wheel.sha256, "scripts": list(wheel.scripts)}
+        store.record(_key(sources, git), record)
     return wheel
 
 
-def source_digest(root: Path) -> str:
-    """Hash a project's files: paths, executable bits and contents, in one order everywhere.
-
-    Hidden folders and what tools make are left out; hidden files are not: .gitignore decides what some backends take.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(_sources(root), key=lambda path: path.relative_to(root).as_posix()):
-        executable = b"x" if path.stat().st_mode & stat.S_IXUSR else b"-"
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").digest()
-        digest.update(os.fsencode(path.relative_to(root).as_posix()) + b"\0" + executable + content)
-    return digest.hexdigest()
-
-
-def _sources(root: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(root):
-        top = Path(folder) == root
-        if "oci-layout" in names and not top:  # an image somebody built into the project
-            folders.clear()
-            continue
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".")
-            and not name.endswith((".egg-info", "__pycache__"))
-            and not (top and name in _NOT_SOURCES)
-        ]
-        for name in names:
-            path = Path(folder, name)
-            if path.is_file() and not name.endswith((".pyc", ".oci.tar")) and name != "crossdock.lock":
-                yield path
-
-
-def _build(project: Project, folder: Path) -> Path:
-    """Run the backend; its output is shown only when it fails."""
-    from build import BuildBackendException, BuildException, ProjectBuilder
-    from build.env import DefaultIsolatedEnv
+def _scripts(project: Project, path: Path) -> tuple[str, ...]:
+    from crossdock.wheels.archive import WheelArchive
+    from crossdock.wheels.metadata import read_metadata
 
     try:
-        with DefaultIsolatedEnv() as environment:
-            builder = ProjectBuilder.from_isolated_env(environment, project.root, runner=_run_hook)
-            environment.install(builder.build_system_requires)
-            environment.install(builder.get_requires_for_build("wheel"))
-            return Path(builder.build("wheel", folder))
-    except subprocess.CalledProcessError as error:
-        output = (error.output or b"").decode(errors="replace") + (error.stderr or b"").decode(errors="replace")
-        raise _failed(project, output.strip() or str(error)) from None
-    except (BuildBackendException, BuildException) as error:
-        cause = getattr(error, "exception", None)
-        output = getattr(cause, "output", None)
-        text = output.decode(errors="replace") if isinstance(output, bytes) else str(error)
-        raise _failed(project, text.strip()) from None
-
-
-def _run_hook(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-    """Run a backend's hook without showing its output, and with a fixed clock for what it generates."""
-    environ = {**os.environ, "SOURCE_DATE_EPOCH": _EARLIEST_ZIP_TIME, **(extra_environ or {})}
-    subprocess.run(cmd, cwd=cwd, env=environ, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-
-def _failed(project: Project, output: str) -> ProjectBuildError:
-    last = "\n    ".join(output.splitlines()[-20:])
-    return ProjectBuildError(
-        f"The build backend of {project.name} failed",
-        why=last,
-        hint=f"`python -m build --wheel {project.root}` shows the same failure in full",
-    )
+        with WheelArchive(path, path.name) as archive:
+            return tuple(point.name for point in read_metadata(archive).entry_points)
+    except WheelError as error:
+        raise ProjectBuildError(
+            f"The build backend of {project.name} built no usable wheel", why=f"{error.what}: {error.why}"
+        ) from None
 
 
 def _check_pure(project: Project, filename: str) -> None:

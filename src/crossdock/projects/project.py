@@ -32,7 +32,6 @@ class Project:
         description: One line; may be empty.
         license: SPDX expression; may be empty.
         requires_python: Versions it runs on.
-        scripts: Console scripts by name.
         urls: Project URLs by label, lower case.
         has_backend: Whether ``[build-system]`` names what builds it.
         python_file: Content of ``.python-version``; empty without one.
@@ -45,7 +44,6 @@ class Project:
     description: str
     license: str
     requires_python: SpecifierSet
-    scripts: Mapping[str, str]
     urls: Mapping[str, str]
     has_backend: bool
     python_file: str
@@ -89,7 +87,6 @@ def load_project(folder: Path) -> Project:
         description=_text(project.get("description")),
         license=_text(project.get("license")),
         requires_python=requires_python,
-        scripts=_texts(project.get("scripts")),
         urls={label.lower(): url for label, url in _texts(project.get("urls")).items()},
         has_backend=isinstance(document.get("build-system"), dict),
         python_file=_first_line(python_file) if python_file.is_file() else "",

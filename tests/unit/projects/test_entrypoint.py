@@ -26,8 +26,8 @@ def nobody_asks() -> Collection[str]:
     raise AssertionError("the dependencies need not be looked at")
 
 
-def project_text(setting: object, scripts: Collection[str]) -> str:
-    lines = ["[project]", 'name = "demo"', "[project.scripts]", *(f'{name} = "demo:main"' for name in scripts)]
+def project_text(setting: object) -> str:
+    lines = ["[project]", 'name = "demo"']
     if setting is not None:
         lines += ["[tool.crossdock]", f"entrypoint = {json.dumps(setting)}"]
     return "\n".join(lines)
@@ -52,12 +52,12 @@ def project_text(setting: object, scripts: Collection[str]) -> str:
 def test_decision(
     make_project: Callable[[str], Project], setting: object, scripts: list[str], vector: tuple[str, ...]
 ) -> None:
-    assert resolve_entrypoint(make_project(project_text(setting, scripts)), P, nobody_asks) == vector
+    assert resolve_entrypoint(make_project(project_text(setting)), P, scripts, nobody_asks) == vector
 
 
 def test_a_script_of_a_dependency_may_be_named(make_project: Callable[[str], Project]) -> None:
-    project = make_project(project_text("uvicorn", ["own"]))
-    assert resolve_entrypoint(project, P, lambda: {"uvicorn"}) == (f"{P}/bin/uvicorn",)
+    project = make_project(project_text("uvicorn"))
+    assert resolve_entrypoint(project, P, ["own"], lambda: {"uvicorn"}) == (f"{P}/bin/uvicorn",)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_what_cannot_be_decided_names_the_candidates(
     make_project: Callable[[str], Project], setting: object, scripts: list[str], words: str
 ) -> None:
     with pytest.raises(EntrypointError, match=re.escape(words)):
-        resolve_entrypoint(make_project(project_text(setting, scripts)), P, lambda: {"dep"})
+        resolve_entrypoint(make_project(project_text(setting)), P, scripts, lambda: {"dep"})
 
 
 def test_a_function_is_called_and_gives_the_exit_code(make_project: Callable[[str], Project], tmp_path: Path) -> None:
     (tmp_path / "demo.py").write_text(
         "import sys\nclass App:\n    def run():\n        print(sys.argv[1:])\n        return 7\n"
     )
-    vector = resolve_entrypoint(make_project(project_text("demo:App.run", [])), P, nobody_asks)
+    vector = resolve_entrypoint(make_project(project_text("demo:App.run")), P, [], nobody_asks)
     done = subprocess.run([sys.executable, *vector[1:], "x"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (7, "['x']\n")

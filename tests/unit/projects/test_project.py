@@ -41,7 +41,6 @@ def test_standard_metadata_is_read(make_project: Callable[[str], Project]) -> No
     assert (project.version, project.description, project.license) == ("1.2", "Says hello", "MIT")
     assert "3.13.1" in project.requires_python
     assert "3.14.0" not in project.requires_python
-    assert project.scripts == {"hello": "hello:main"}
     assert project.urls == {"homepage": "https://hello.example/"}
     assert project.has_backend
     assert project.config.base == "debian:bookworm"

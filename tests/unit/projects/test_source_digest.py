@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crossdock.projects.firstparty import source_digest
+from crossdock.projects.sources import source_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
