@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e import engines
+from tests.e2e import builds, engines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +40,9 @@ def umoci() -> engines.Umoci:
     """Makes and unpacks images in layouts."""
     engines.require("umoci")
     return engines.Umoci()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> builds.Tiny:
+    """A small project for tests that need builds, but not the example."""
+    return builds.make_tiny(tmp_path_factory.mktemp("tiny"), shared_cache)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Prepares the engines that the e2e tests run images on: podman with runc, a registry, skopeo, umoci, and QEMU as the
-# kernel's interpreter for the other architecture's programs. For Debian and its relatives; needs root (or sudo) the
-# first time only. When everything is there it changes nothing and is done at once.
+# kernel's interpreter for the other architecture's programs; and strace, which records and stops what a build does.
+# For Debian and its relatives; needs root (or sudo) the first time only. When everything is there it changes nothing
+# and is done at once.
 set -euo pipefail
 
 declare -A package_of=(
@@ -12,6 +13,7 @@ declare -A package_of=(
   [docker-registry]=docker-registry
   [qemu-aarch64-static]=qemu-user-static
   [mmdebstrap]=mmdebstrap
+  [strace]=strace
 )
 binfmt=/proc/sys/fs/binfmt_misc
 
