@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from crossdock.errors import BasePackageGoneError, ConfigError, DamagedLayerError, DownloadError
 from crossdock.oci.image import Image, make_image, make_index, timestamp
-from crossdock.oci.layout import write_layout, write_layout_tar
+from crossdock.oci.layout import check_output, write_layout, write_layout_tar
 from crossdock.oci.model import LAYER_GZIP, Descriptor
 from crossdock.plan import debian_config, index_config
 from crossdock.projects.firstparty import build_own_wheel, check_fits
@@ -86,6 +86,7 @@ def build_image(plan: Plan, services: Services, *, output: Path, reference: Refe
         CrossdockError: Anything else that can go wrong has its class too.
     """
     epoch = source_date_epoch()
+    check_output(output)
     own = build_own_wheel(plan.project, services.store)
     _fetch_wheels(plan, services)
     parts = [stack(part, own, services.store) for part in plan.targets]

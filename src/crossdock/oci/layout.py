@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["write_layout", "write_layout_tar"]
+__all__ = ["check_output", "write_layout", "write_layout_tar"]
 
 #: Annotation of every index.json that crossdock writes; only such a layout is ever replaced.
 MADE_BY = "dev.crossdock.made-by"
@@ -89,6 +89,22 @@ def write_layout_tar(path: Path, root: Descriptor, blobs: Mapping[str, bytes | P
 def _index(root: Descriptor | None) -> bytes:
     manifests = [root.to_json()] if root else []
     return canonical_json({"schemaVersion": 2, "manifests": manifests, "annotations": {MADE_BY: "crossdock"}})
+
+
+def check_output(path: Path) -> None:
+    """Refuse an output that would be refused in the end, before any work is done for it.
+
+    Args:
+        path: Folder of a layout, or a tar file.
+
+    Raises:
+        OutputError: Something is there that must not be lost.
+    """
+    if path.suffix != ".tar":
+        with _reported(path):
+            _check_ours(path)
+    elif path.is_dir():
+        raise OutputError(f"{path} is a folder", hint="name another --output")
 
 
 def _check_ours(folder: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crossdock.errors import DamagedLayerError, OutputError
-from crossdock.oci.layout import MADE_BY, write_layout, write_layout_tar
+from crossdock.oci.layout import MADE_BY, check_output, write_layout, write_layout_tar
 from crossdock.oci.model import INDEX, Descriptor
 
 if TYPE_CHECKING:
@@ -52,9 +52,10 @@ def expected(root: Descriptor, blobs: Blobs) -> dict[str, bytes]:
 
 def assert_refused(folder: Path, words: str) -> None:
     before = files(folder)
-    with pytest.raises(OutputError, match=words) as caught:
-        write_layout(folder, *content(b"root", b"other"))
-    assert "--output" in caught.value.hint
+    for write in (check_output, lambda path: write_layout(path, *content(b"root", b"other"))):
+        with pytest.raises(OutputError, match=words) as caught:
+            write(folder)
+        assert "--output" in caught.value.hint
     assert files(folder) == before
 
 
@@ -254,6 +255,8 @@ def test_a_tar_replaces_an_older_one(tmp_path: Path) -> None:
 
 def test_a_folder_named_like_the_tar_is_kept(tmp_path: Path) -> None:
     (tmp_path / "image.tar").mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        check_output(tmp_path / "image.tar")
     with pytest.raises(OutputError):
         write_layout_tar(tmp_path / "image.tar", *content(b"root"))
     assert [path.name for path in tmp_path.iterdir()] == ["image.tar"]
