@@ -18,12 +18,13 @@ from crossdock.store.actions import decode_record
 from crossdock.store.blobs import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 __all__ = ["run"]
 
 _CASES = {"linux/amd64": TARGETS[:1], "linux/arm64": TARGETS[1:], "both": TARGETS}
 _MADE_OF_WHEELS = ("wheels", "project")
+_ALL = ("base", "environment", *_MADE_OF_WHEELS)
 
 
 def run(repeats: int) -> Result:
@@ -33,13 +34,17 @@ def run(repeats: int) -> Result:
         project = make_project(folder / "app")
         cache = prepared_cache(project, TARGETS)
         bare = folder / "bare"
-        _without_layers(cache, _layers_of_wheels(project.with_name("image")), bare)
+        layout = project.with_name("image")
+        _without_layers(cache, _layers(layout, _MADE_OF_WHEELS), bare)
+        downloads = folder / "downloads"
+        _without_layers(cache, _layers(layout, _ALL), downloads)
+        _without_own_wheel(downloads)
         source = Store(folder / "wheels")
         groups = {target: grouped(wheels(target), source) for target in TARGETS}
 
-        def whole(targets: Sequence[str]) -> dict[str, float]:
+        def whole(state: Path, targets: Sequence[str]) -> dict[str, float]:
             fresh = folder / "fresh"
-            _link(bare, fresh)
+            _link(state, fresh)
             try:
                 return cost(lambda: image(project, targets, fresh))
             finally:
@@ -49,24 +54,26 @@ def run(repeats: int) -> Result:
             wanted = [group for target in targets for group in groups[target]]
             return cost(lambda: make_layers(wanted, source, jobs=2))
 
-        cases = {f"image, {case}": partial(whole, targets) for case, targets in _CASES.items()}
+        cases = {f"from downloads, {case}": partial(whole, downloads, targets) for case, targets in _CASES.items()}
+        cases |= {f"image, {case}": partial(whole, bare, targets) for case, targets in _CASES.items()}
         cases |= {f"layers, {case}": partial(layers, targets) for case, targets in _CASES.items()}
         series = interleave(cases, repeats)
     return Result(
         name="targets",
-        about="the whole command, and the making of layers alone; 2 jobs; downloads and the base's layer are cached",
+        about="2 jobs; *from downloads*: the whole command when only wheels and packages are cached; *image*: when the"
+        " base's layers and the project's own wheel are there as well; *layers*: the making of wheels' layers alone",
         series=series,
         comparisons=tuple(
             ratio(series, f"{what}, both", f"{what}, {target}", metric, "at most 1.6")
-            for what in ("image", "layers")
+            for what in ("from downloads", "image", "layers")
             for target in TARGETS
             for metric in (WALL, CPU)
         ),
     )
 
 
-def _layers_of_wheels(layout: Path) -> set[str]:
-    """Find the digests of an image's layers that were made of wheels."""
+def _layers(layout: Path, kinds: Collection[str]) -> set[str]:
+    """Find the digests of an image's layers of some kinds."""
 
     def blob(descriptor: dict[str, Any]) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((layout / "blobs" / descriptor["digest"].replace(":", "/")).read_bytes())
@@ -77,7 +84,7 @@ def _layers_of_wheels(layout: Path) -> set[str]:
         layer["digest"].removeprefix("sha256:")
         for descriptor in index["manifests"]
         for layer in blob(descriptor)["layers"]
-        if layer.get("annotations", {}).get("dev.crossdock.layer") in _MADE_OF_WHEELS
+        if layer.get("annotations", {}).get("dev.crossdock.layer") in kinds
     }
 
 
@@ -89,6 +96,14 @@ def _without_layers(cache: Path, digests: set[str], bare: Path) -> None:
     for path in (bare / "actions").rglob("*.json"):
         value = decode_record(path.read_bytes())
         if isinstance(value, dict) and str(value.get("digest", "")).removeprefix("sha256:") in digests:
+            path.unlink()
+
+
+def _without_own_wheel(cache: Path) -> None:
+    """Forget the project's own wheel."""
+    for path in (cache / "actions").rglob("*.json"):
+        value = decode_record(path.read_bytes())
+        if isinstance(value, dict) and "scripts" in value:
             path.unlink()
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from crossdock.layers.cached import LayerRecipe, MadeLayer
     from crossdock.oci.reference import Reference
     from crossdock.plan import Plan, Services
+    from crossdock.projects.firstparty import OwnWheel
     from crossdock.stack import Part
     from crossdock.store.blobs import Store
 
@@ -93,8 +94,7 @@ def build_image(plan: Plan, services: Services, *, output: Path, reference: Refe
     runs = [run_config(plan.project, part, own, services.store) for part in plan.targets]
     for part in plan.targets:
         check_fits(own, part.target)
-        check_paths(part, own, services.store)
-    made = _make_all([part for image in parts for part in image], plan, services)
+    made = _make_all([part for image in parts for part in image], plan, own, services)
     annotations = _annotations(plan, epoch)
     images = [
         make_image(
@@ -165,8 +165,10 @@ def _fetch_wheels(plan: Plan, services: Services) -> None:
     fetch(services.store, requests, http=http, progress=services.progress)
 
 
-def _make_all(parts: Iterable[Part], plan: Plan, services: Services) -> dict[str, tuple[MadeLayer, LayerFacts]]:
-    """Make and read every distinct layer once, several at a time."""
+def _make_all(
+    parts: Iterable[Part], plan: Plan, own: OwnWheel, services: Services
+) -> dict[str, tuple[MadeLayer, LayerFacts]]:
+    """Make and read every distinct layer once, several at a time, and see that they go together."""
     # The largest first: one that is begun last would leave the other workers idle.
     recipes = {part.recipe.key: part.recipe for part in sorted(parts, key=lambda part: -part.weight)}
     missing = {key for key, recipe in recipes.items() if recipe.find(services.store) is None}
@@ -185,7 +187,10 @@ def _make_all(parts: Iterable[Part], plan: Plan, services: Services) -> dict[str
         futures: dict[str, Future[tuple[MadeLayer, LayerFacts]]] = {
             key: pool.submit(make, recipe) for key, recipe in recipes.items()
         }
+        checks = [pool.submit(check_paths, part, own, services.store) for part in plan.targets]
         try:
+            for check in checks:
+                check.result()
             return {key: future.result() for key, future in futures.items()}
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)

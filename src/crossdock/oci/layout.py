@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
@@ -27,6 +28,7 @@ MADE_BY = "dev.crossdock.made-by"
 _LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
 _COPY = 1 << 20
 _PARTIAL = ".partial"
+_WRITERS = 4
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}")
 
 
@@ -51,10 +53,8 @@ def write_layout(folder: Path, root: Descriptor, blobs: Mapping[str, bytes | Pat
             _write_whole(folder / "index.json", _index(None))  # from here on the folder is known as ours
         blob_folder = folder / "blobs" / "sha256"
         blob_folder.mkdir(parents=True, exist_ok=True)
-        for digest, content in blobs.items():
-            path = blob_folder / digest.removeprefix("sha256:")
-            if not path.is_file() or _digest_of(path) != digest:
-                _write_whole(path, content, digest)
+        with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
+            list(pool.map(lambda item: _write_blob(blob_folder, *item), blobs.items()))
         for name, data in (("oci-layout", _LAYOUT), ("index.json", _index(root))):
             if not (folder / name).is_file() or (folder / name).read_bytes() != data:
                 _write_whole(folder / name, data)
@@ -154,6 +154,12 @@ def _alone(folder: Path) -> Iterator[None]:
 def _digest_of(path: Path) -> str:
     with path.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def _write_blob(folder: Path, digest: str, content: bytes | Path) -> None:
+    path = folder / digest.removeprefix("sha256:")
+    if not path.is_file() or _digest_of(path) != digest:
+        _write_whole(path, content, digest)
 
 
 def _copy(content: bytes | Path, out: IO[bytes], digest: str) -> None:

@@ -25,7 +25,8 @@ _MOST_OUT: Final = 256 * 1024
 # How crossdock begins every member. Others may, too; a member that begins in another way is left to zlib.
 _HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _TRAILER_SIZE: Final = 8
-# Members of at most this many bytes, compressed and not, are unpacked at once.
+# Members of at most this many bytes, compressed and unpacked, are unpacked at once.
+_MOST_COMPRESSED: Final = 12 << 20
 _AT_ONCE: Final = 32 << 20
 
 
@@ -49,8 +50,9 @@ def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
         if raw is None:
             yield from _member_by_zlib(window, members)
         else:
-            for at in range(0, len(raw), _MOST_OUT):
-                yield raw[at : at + _MOST_OUT]
+            with memoryview(raw) as view:
+                for at in range(0, len(raw), _MOST_OUT):
+                    yield bytes(view[at : at + _MOST_OUT])
         members += 1
     if members == 0:
         raise LayerUnreadableError("the gzip data is cut short", why="it is empty")
@@ -93,7 +95,7 @@ class _Window:
         del self.data[:size]
 
 
-def _member_at_once(window: _Window) -> bytes | None:
+def _member_at_once(window: _Window) -> bytes | bytearray | None:
     """Unpack the next member by libdeflate, which is much faster than zlib; None if that cannot be done surely.
 
     libdeflate does not say where a member ends, so the place is guessed: where the next one seems to begin. The guess
@@ -101,7 +103,7 @@ def _member_at_once(window: _Window) -> bytes | None:
     """
     if _libdeflate is None or not window.fill(len(_HEADER)) or not window.data.startswith(_HEADER):
         return None
-    end = window.find(_HEADER, len(_HEADER), _AT_ONCE)
+    end = window.find(_HEADER, len(_HEADER), _MOST_COMPRESSED)
     if end is None or end < len(_HEADER) + _TRAILER_SIZE:
         return None
     framed = window.peek(end)
@@ -115,7 +117,7 @@ def _member_at_once(window: _Window) -> bytes | None:
     if len(raw) != size:
         return None
     window.drop(end)
-    return bytes(raw)
+    return raw
 
 
 def _member_by_zlib(window: _Window, members: int) -> Iterator[bytes]:
