@@ -8,7 +8,6 @@ import os
 import re
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
@@ -28,7 +27,6 @@ MADE_BY = "dev.crossdock.made-by"
 _LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
 _COPY = 1 << 20
 _PARTIAL = ".partial"
-_WRITERS = 4
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,8 +51,8 @@ def write_layout(folder: Path, root: Descriptor, blobs: Mapping[str, bytes | Pat
             _write_whole(folder / "index.json", _index(None))  # from here on the folder is known as ours
         blob_folder = folder / "blobs" / "sha256"
         blob_folder.mkdir(parents=True, exist_ok=True)
-        with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
-            list(pool.map(lambda item: _write_blob(blob_folder, *item), blobs.items()))
+        for digest, content in blobs.items():
+            _write_blob(blob_folder, digest, content)
         for name, data in (("oci-layout", _LAYOUT), ("index.json", _index(root))):
             if not (folder / name).is_file() or (folder / name).read_bytes() != data:
                 _write_whole(folder / name, data)
