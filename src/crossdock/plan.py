@@ -277,7 +277,7 @@ def _target(project: Project, platform: Platform, base: LockedDebianBase) -> tup
 
 def _floor(platform: Platform, base: LockedDebianBase, facts: BaseFacts) -> Libc:
     """Decide the oldest C library that wheels may count on: the base's, or an older one the user named."""
-    has = Libc("glibc", facts.libc_version)
+    has = Libc(facts.libc, facts.libc_version)
     asked = platform.libc
     if asked is None or (asked.kind == has.kind and not platform.libc_named):
         return has

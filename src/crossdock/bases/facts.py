@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["BaseFacts"]
 
@@ -20,7 +21,7 @@ class BaseFacts:
         home: That user's home folder.
     """
 
-    libc: str
+    libc: Literal["glibc", "musl"]
     libc_version: tuple[int, int]
     python_version: str
     python_path: str

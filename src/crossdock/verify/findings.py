@@ -27,7 +27,7 @@ _LAUNCHER: Final = re.compile(r"(^|/)(site-packages|dist-packages|python\d+(\.\d
 
 _REMEDY: Final = (
     "take the file that is built for the target: check the wheel's tags in the lock, or the source it comes from; "
-    "if it is there on purpose, allow its path"
+    "if it is there on purpose, allow its path ([tool.crossdock.verify] allow, or --allow)"
 )
 
 
