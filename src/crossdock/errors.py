@@ -101,6 +101,12 @@ class PythonChoiceError(ProjectError):
     exit_code = 18
 
 
+class UnknownMemberError(ProjectError):
+    """The workspace has no such member, or there is no workspace."""
+
+    exit_code = 19
+
+
 # Targets (exit codes 20 to 29).
 
 
@@ -114,6 +120,12 @@ class UnknownTargetError(TargetError):
     """A spelling that names no target."""
 
     exit_code = 21
+
+
+class CompletePlatformError(TargetError):
+    """A file that describes a target cannot be read or does not describe one."""
+
+    exit_code = 22
 
 
 # Locks (exit codes 30 to 39).
@@ -153,6 +165,12 @@ class UnpinnedRequirementError(LockError):
     """An entry without an exact version, or without a SHA-256 hash."""
 
     exit_code = 35
+
+
+class StaleLockError(LockError):
+    """pyproject.toml was changed after the lock was made."""
+
+    exit_code = 36
 
 
 # Selection (exit codes 40 to 49).
@@ -198,6 +216,24 @@ class UnsupportedSourceError(SelectionError):
     """A needed package comes from where wheels cannot be had yet: a repository or a folder."""
 
     exit_code = 46
+
+
+class OverrideError(SelectionError):
+    """A setting for a package applies to nothing, or cannot be applied."""
+
+    exit_code = 47
+
+
+class UnknownPackageError(SelectionError):
+    """The lock has no package of that name."""
+
+    exit_code = 48
+
+
+class MissingWheelsError(SelectionError):
+    """`crossdock check` found packages without a file for a target."""
+
+    exit_code = 49
 
 
 # Store, downloads and the index (exit codes 50 to 59).
@@ -440,3 +476,57 @@ class LayerUnsupportedError(VerificationError):
     """A layer in a form that cannot be read yet."""
 
     exit_code = 94
+
+
+# Building from source (exit codes 100 to 109).
+
+
+class SourceBuildError(CrossdockError):
+    """Building a wheel from a package's source."""
+
+    exit_code = 100
+
+
+class BackendFailedError(SourceBuildError):
+    """A package's build backend failed, or built something else."""
+
+    exit_code = 101
+
+
+class ImpureSourceError(SourceBuildError):
+    """What was built from source holds code compiled for the machine that built it."""
+
+    exit_code = 102
+
+
+class BuildRequirementsError(SourceBuildError):
+    """What a build backend needs cannot be found, or is not what crossdock.lock recorded."""
+
+    exit_code = 103
+
+
+class UnsafeSourceError(SourceBuildError):
+    """A source archive is damaged, too large, or holds a path that leads out of it."""
+
+    exit_code = 104
+
+
+class RepositoryError(SourceBuildError):
+    """A repository cannot be read at the locked commit."""
+
+    exit_code = 105
+
+
+# Working without a network (exit codes 110 to 119).
+
+
+class OfflineError(CrossdockError):
+    """Something is needed that only a network can give, and --offline forbids it."""
+
+    exit_code = 110
+
+
+class FetchedFilesError(OfflineError):
+    """A folder or tar of fetched files cannot be read, or holds other files than it says."""
+
+    exit_code = 111

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import AmbiguousLockError, MissingLockError, UnsupportedLockError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from crossdock.locks.model import Lock
@@ -61,16 +62,26 @@ def _missing(project_dir: Path) -> MissingLockError:
     )
 
 
-def read_lock(path: Path, project_name: str | None = None, *, root: Path | None = None) -> Lock:
+def read_lock(
+    path: Path,
+    project_name: str | None = None,
+    *,
+    root: Path | None = None,
+    pyproject: Mapping[str, Any] | None = None,
+    frozen: bool = False,
+) -> Lock:
     """Read a lock file; its name says the format.
 
     Args:
         path: The file.
         project_name: The project to be built, checked against the lock where that names its own.
         root: Folder that files included by a requirements file must be in; by default the lock's own.
+        pyproject: The project's pyproject.toml: what some formats leave there, and what a lock may be older than.
+        frozen: Take the lock even if pyproject.toml was changed after it.
 
     Raises:
-        LockError: One of its children, for everything that can be wrong with a lock.
+        StaleLockError: The lock is older than pyproject.toml, as far as its format tells.
+        LockError: One of its children, for everything else that can be wrong with a lock.
     """
     if _is_pylock(path):
         from crossdock.locks.pylock import read_pylock

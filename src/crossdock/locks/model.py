@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Dependency", "IndexOptions", "Lock", "LockFormat", "LockedFile", "Package", "Source", "SourceKind"]
+__all__ = ["Dependency", "FromSource", "IndexOptions", "Lock", "LockFormat", "LockedFile", "Package", "Source", "SourceKind"]
 
-LockFormat = Literal["uv.lock", "pylock.toml", "requirements.txt"]
+LockFormat = Literal["uv.lock", "pylock.toml", "requirements.txt", "poetry.lock", "pdm.lock"]
+FromSource = Literal["auto", "allow", "never"]
 SourceKind = Literal["registry", "url", "path", "directory", "virtual", "vcs"]
 
 
@@ -49,11 +50,15 @@ class Source:
             repository.
         location: The URL or path as written; empty where the format does not say.
         editable: Whether a ``directory`` is to be installed in place.
+        revision: The full commit of a ``vcs``.
+        subdirectory: Where in the archive or repository the project is; empty for its top.
     """
 
     kind: SourceKind
     location: str = ""
     editable: bool = False
+    revision: str = ""
+    subdirectory: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,8 @@ class Package:
         requires_python: The package's own version specifiers, where the format has them.
         dependencies: What it always needs.
         extras: What each of its extras adds.
+        from_source: Whether it may be built from source: where no wheel is for a platform, always, or never.
+        attestation_identities: Who attested the files (PEP 751), as the lock has it.
     """
 
     name: str
@@ -96,6 +103,8 @@ class Package:
     requires_python: str | None = None
     dependencies: tuple[Dependency, ...] = ()
     extras: Mapping[str, tuple[Dependency, ...]] = field(default_factory=dict, hash=False)
+    from_source: FromSource = "auto"
+    attestation_identities: tuple[Mapping[str, object], ...] = field(default=(), hash=False)
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}" if self.version else self.name

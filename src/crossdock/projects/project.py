@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -36,6 +36,7 @@ class Project:
         has_backend: Whether ``[build-system]`` names what builds it.
         python_file: Content of ``.python-version``; empty without one.
         config: ``[tool.crossdock]``.
+        document: The whole pyproject.toml.
     """
 
     root: Path
@@ -48,6 +49,7 @@ class Project:
     has_backend: bool
     python_file: str
     config: Config
+    document: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
 
 def load_project(folder: Path) -> Project:
@@ -91,6 +93,7 @@ def load_project(folder: Path) -> Project:
         has_backend=isinstance(document.get("build-system"), dict),
         python_file=_first_line(python_file) if python_file.is_file() else "",
         config=read_config(_table(document, "tool", path).get("crossdock", {})),
+        document=document,
     )
 
 
