@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from crossdock import __version__
-from crossdock.errors import DownloadError, HttpConfigError
+from crossdock.errors import DownloadError, HttpConfigError, OfflineError
 from crossdock.store.credentials import Credentials, basic_authorization
+from crossdock.store.http_errors import reported, status_error, too_slow, unreadable
 from crossdock.store.parallel import Cancellation
-from crossdock.store.retries import TransientError, parse_retry_after, retry_delay
+from crossdock.store.retries import TransientError, retry_delay
 from crossdock.store.urls import origin, redact, scrub, split_credentials
 
 if TYPE_CHECKING:
@@ -26,19 +28,30 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse, PoolManager
 
-__all__ = ["HttpClient", "Response"]
+    from crossdock.store.config import IndexConfig
+    from crossdock.store.keyring import Keyring
+
+__all__ = ["FETCH_HINT", "HttpClient", "Response"]
 
 T = TypeVar("T")
 
 MAX_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK = frozenset({200, 206})
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REFUSED = frozenset({401, 403})
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 _TIMEOUT_VARIABLES = ("UV_HTTP_TIMEOUT", "PIP_DEFAULT_TIMEOUT")
 _READ_TIMEOUT_SECONDS = 60.0
 _CONNECT_TIMEOUT_SECONDS = 20.0
 _CONNECTIONS_PER_HOST = 16
+# The head of an answer may take two: one until it begins, one for the rest.
+_HEAD_TIMEOUTS = 2
+# Whoever sends less, measured over the time-out, might as well be silent: at this rate a wheel takes days.
+_SLOWEST_BYTES_PER_SECOND = 64
+_CHUNK_BYTES = 1 << 17
+
+#: What to do when something is needed and the network may not be used.
+FETCH_HINT = "run `crossdock fetch` where there is a network first, or leave out --offline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +61,35 @@ class Response:
     Attributes:
         url: Where it came from after redirects, without credentials.
         raw: urllib3's response; its errors become clear ones where they leave `HttpClient.open`.
+        patience: Seconds after which a sender that has hardly sent anything is given up.
     """
 
     url: str
     raw: BaseHTTPResponse
+    patience: float
+
+    def chunks(self, *, decode: bool = False) -> Iterator[bytes]:
+        """Read the body as it arrives.
+
+        Args:
+            decode: Undo the content encoding.
+
+        Raises:
+            TransientError: It arrives so slowly that it will never be whole.
+        """
+        waited, received = 0.0, 0
+        while True:
+            began = time.monotonic()
+            chunk = self.raw.read1(_CHUNK_BYTES, decode_content=decode)
+            if not chunk:
+                return
+            waited += time.monotonic() - began
+            received += len(chunk)
+            if waited > self.patience:
+                if received < waited * _SLOWEST_BYTES_PER_SECOND:
+                    raise TransientError(too_slow(self.url, received, waited))
+                waited, received = 0.0, 0
+            yield chunk
 
 
 class HttpClient:
@@ -61,8 +99,13 @@ class HttpClient:
         environ: Environment variables: CA bundle, proxies, netrc and time-outs are read from them.
         ca_bundle: A CA bundle to use when the environment names none, such as the one pip is configured with.
         trusted_urls: URLs whose userinfo may be sent to their own origin: those of the configured indexes.
+        keyring: Whether the ``keyring`` program may be asked for passwords.
+        offline: Whether every request is refused.
         retries: How often a failed request is sent again.
         backoff: Seconds before the first retry; doubled with each.
+
+    Attributes:
+        offline: Whether every request is refused.
     """
 
     def __init__(
@@ -71,20 +114,32 @@ class HttpClient:
         environ: Mapping[str, str] = os.environ,
         ca_bundle: str | None = None,
         trusted_urls: Iterable[str] = (),
+        keyring: bool = False,
+        offline: bool = False,
         retries: int = 4,
         backoff: float = 0.3,
     ) -> None:
+        self.offline = offline
         self._environ = environ
         self._ca_bundle = ca_bundle
-        self._credentials = Credentials(environ)
+        self._credentials = Credentials(environ, trusted_urls, _keyring(environ) if keyring else None)
         self._retries = retries
         self._backoff = backoff
         self._managers: dict[str, PoolManager] = {}
         self._lock = threading.Lock()
-        for url in trusted_urls:
-            # A URL that cannot be read is reported where it is used.
-            with contextlib.suppress(ValueError):
-                self._credentials.learn(url)
+
+    @classmethod
+    def for_config(
+        cls, config: IndexConfig, *, environ: Mapping[str, str] = os.environ, offline: bool = False
+    ) -> HttpClient:
+        """Make a client that reads the indexes of a configuration as it says: credentials, keyring and CA bundle."""
+        return cls(
+            environ=environ,
+            ca_bundle=config.ca_bundle,
+            trusted_urls=config.urls(),
+            keyring=config.keyring,
+            offline=offline,
+        )
 
     @contextlib.contextmanager
     def open(
@@ -95,40 +150,46 @@ class HttpClient:
         Raises:
             TransientError: It failed in a way that may pass; `retrying` handles it.
             DownloadError: It failed for good. ``status`` is set if the server answered.
+            OfflineError: The network may not be used.
             HttpConfigError: The CA bundle, the proxy or the netrc file cannot be used.
         """
+        if self.offline:
+            raise OfflineError(f"{redact(url)} is needed, and the network may not be used", hint=FETCH_HINT)
         from urllib3.exceptions import HTTPError
 
         cancellation = cancellation or Cancellation()
-        with _reported(url):
+        with reported(url):
             response = self._follow(url, headers or {}, cancellation)
         try:
             with cancellation.waking(response.raw.shutdown):
                 yield response
         except HTTPError as error:
             cancellation.check()
-            raise TransientError(_unreadable(url, error)) from error
+            raise TransientError(unreadable(url, error)) from error
         finally:
             response.raw.close()
 
     def retrying(self, operation: Callable[[], T], cancellation: Cancellation | None = None) -> T:
         """Call ``operation`` until it succeeds, with growing pauses, and raise its last error when it does not."""
         cancellation = cancellation or Cancellation()
-        for attempt in range(self._retries + 1):
+        attempt = 0
+        while True:
             try:
                 return operation()
             except TransientError as failure:
+                # A bad line that lets a good part through each time gets a large file in the end.
+                attempt = 0 if failure.progressed else attempt
                 delay = retry_delay(attempt, asked=failure.retry_after, backoff=self._backoff)
-                if attempt == self._retries or delay is None:
+                if attempt >= self._retries or delay is None:
                     raise failure.error from failure.__cause__
+            attempt += 1
             cancellation.wait(delay)
-        raise AssertionError("the last attempt returns or raises")
 
     def _follow(self, url: str, headers: Mapping[str, str], cancellation: Cancellation) -> Response:
         current = self._credentials.learn(url)
         for _ in range(MAX_REDIRECTS + 1):
             cancellation.check()
-            raw = self._send(current, headers)
+            raw = self._authorized(current, headers, cancellation)
             if raw.status in _REDIRECTS and "location" in raw.headers:
                 raw.close()
                 # Userinfo in a redirect is the server's idea of who we are, not the user's.
@@ -137,14 +198,25 @@ class HttpClient:
                 current = following
                 continue
             if raw.status in _OK:
-                return Response(url=current, raw=raw)
+                return Response(url=current, raw=raw, patience=_read_timeout(self._environ))
             raw.close()
-            raise _status_error(current, raw.status, raw.headers.get("retry-after"))
+            hint = self._credentials.advice(current) if raw.status in _REFUSED else ""
+            raise status_error(current, raw.status, raw.headers.get("retry-after"), hint)
         raise DownloadError(f"cannot read {redact(url)}", why=f"it redirects more than {MAX_REDIRECTS} times")
 
-    def _send(self, url: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+    def _authorized(self, url: str, headers: Mapping[str, str], cancellation: Cancellation) -> BaseHTTPResponse:
+        """Send a request with the credentials for its URL; a keyring is asked when the server wants some."""
+        first = self._credentials.header_for(url, cancellation)
+        raw = self._send(url, headers, first)
+        if raw.status in _REFUSED:
+            second = self._credentials.header_after_refusal(url, cancellation)
+            if second is not None and second != first:
+                raw.close()
+                return self._send(url, headers, second)
+        return raw
+
+    def _send(self, url: str, headers: Mapping[str, str], authorization: str | None) -> BaseHTTPResponse:
         sent = {"User-Agent": f"crossdock/{__version__}", "Accept-Encoding": "identity", **headers}
-        authorization = self._credentials.header_for(url)
         if authorization is not None:
             sent["Authorization"] = authorization
         return self._manager(url).request(
@@ -165,6 +237,13 @@ class HttpClient:
             return self._managers[proxy]
 
     def _make_manager(self, proxy: str) -> PoolManager:
+        from crossdock.store.patience import limit_head
+
+        manager = self._plain_manager(proxy)
+        limit_head(manager, _HEAD_TIMEOUTS * _read_timeout(self._environ))
+        return manager
+
+    def _plain_manager(self, proxy: str) -> PoolManager:
         from urllib3 import PoolManager, ProxyManager, Timeout
         from urllib3.exceptions import HTTPError
 
@@ -192,49 +271,10 @@ class HttpClient:
             ) from None
 
 
-@contextlib.contextmanager
-def _reported(url: str) -> Iterator[None]:
-    """Turn urllib3's errors before the body into ours."""
-    from urllib3.exceptions import HTTPError, LocationValueError, SSLError
+def _keyring(environ: Mapping[str, str]) -> Keyring:
+    from crossdock.store.keyring import Keyring
 
-    try:
-        yield
-    except (LocationValueError, SSLError) as error:
-        raise _unreadable(url, error) from error
-    except (HTTPError, OSError) as error:
-        raise TransientError(_unreadable(url, error)) from error
-    except ValueError as error:
-        raise _unreadable(url, error) from error
-
-
-def _unreadable(url: str, error: Exception) -> DownloadError:
-    from urllib3.exceptions import SSLError
-
-    hint = "check the network, the proxy settings and the URL of the index, then run the command again"
-    if isinstance(error, SSLError):
-        hint = "if a proxy or a private CA signs this host, name its CA bundle in SSL_CERT_FILE"
-    return DownloadError(f"cannot read {redact(url)}", why=scrub(str(error)) or type(error).__name__, hint=hint)
-
-
-def _status_error(url: str, status: int, retry_after: str | None) -> TransientError | DownloadError:
-    from http import HTTPStatus
-
-    try:
-        phrase = f" {HTTPStatus(status).phrase}"
-    except ValueError:
-        phrase = ""
-    hints = {
-        401: "put user and password for this host into the index URL or into ~/.netrc",
-        403: "put user and password for this host into the index URL or into ~/.netrc, or ask for access",
-        404: "the index may have moved or removed it: check the index URL, or make the lock file again",
-    }
-    error = DownloadError(
-        f"cannot read {redact(url)}",
-        why=f"the server answers {status}{phrase}",
-        hint=hints.get(status, "try again later, or use another index"),
-        status=status,
-    )
-    return TransientError(error, retry_after=parse_retry_after(retry_after)) if status in _TRANSIENT else error
+    return Keyring(environ)
 
 
 def _check_redirect(url: str, current: str, following: str) -> None:

@@ -6,18 +6,19 @@ import contextlib
 import hashlib
 import threading
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from crossdock.errors import DownloadError, InvalidRequestError
+from crossdock.errors import DownloadError, InvalidRequestError, OfflineError
 from crossdock.store.actions import action_key
 from crossdock.store.blobs import checked_sha256
+from crossdock.store.config import check_places
 from crossdock.store.pages import IndexFile, accept_header, parse_page, safe_filename
 from crossdock.store.parallel import run_parallel
-from crossdock.store.urls import local_path
+from crossdock.store.urls import local_path, redact, split_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from crossdock.store.blobs import Store
@@ -42,25 +43,40 @@ class HashQuery:
         name: The project's name, in any spelling.
         version: Its version.
         sha256s: The SHA-256 of each of its files.
+        index: A further index (URL or path) to look in first, such as the one the lock or the user's settings name.
+        only: Whether no other place is looked in.
     """
 
     name: str
     version: str
     sha256s: tuple[str, ...]
+    index: str | None = field(default=None, repr=False)
+    only: bool = False
 
 
-def find_files(http: HttpClient, config: IndexConfig, name: str) -> list[IndexFile]:
+def find_files(
+    http: HttpClient, config: IndexConfig, name: str, *, index: str | None = None, only: bool = False
+) -> list[IndexFile]:
     """Return all files of a project, from all places: those on this machine first, then the index, then the others.
 
     A file that several places offer appears once for each. Those on this machine may be without a hash.
 
+    Args:
+        http: How places are read.
+        config: Where they are.
+        name: The project's name.
+        index: A further index to look in first.
+        only: Whether no other place is looked in.
+
     Raises:
         DownloadError: A place cannot be read (one that does not know the project is no error).
+        OfflineError: A place is on the network, which may not be used.
         IndexPageError: A page cannot be understood.
         SizeMismatchError: A page is longer than any may be.
     """
     reader = _Reader(http, config)
-    return [file for place in reader.places() for file in reader.files(place, name, None)]
+    places = reader.places(name, index, only=only)
+    return [file for place in places for file in reader.files(place, name, None)]
 
 
 def find_by_hashes(
@@ -73,6 +89,8 @@ def find_by_hashes(
 
     Raises:
         InvalidRequestError: A hash is not a SHA-256, or the name not one of a project.
+        IndexConfigError: A query's index is none that can be read.
+        OfflineError: The network may not be used, and places on this machine do not have all of the files.
         DownloadError, IndexPageError, SizeMismatchError: As `find_files`.
     """
     query = HashQuery(name=name, version=version, sha256s=tuple(sha256s))
@@ -84,7 +102,8 @@ def find_many(
 ) -> list[tuple[IndexFile, ...]]:
     """Answer many `find_by_hashes` at once, in the queries' order; a page is read once for all of them.
 
-    Without ``http``, a client for the configuration is made if there is anything to ask.
+    Without ``http``, a client for the configuration is made if there is anything to ask. Offline, one error names
+    all the packages that the network is needed for.
     """
     keys = [_key(query, config) for query in queries]
     answers = {number: recorded for number, key in enumerate(keys) if (recorded := _recorded(store, key)) is not None}
@@ -93,31 +112,56 @@ def find_many(
         return [answers[number] for number in range(len(queries))]
     reader = _Reader(http or _client(config), config)
 
+    unreached: list[int] = []
+
     def answer(number: int, cancellation: Cancellation) -> tuple[IndexFile, ...]:
         query = queries[number]
-        found = reader.matches(query, cancellation)
-        if len(found) == len({checked_sha256(sha256) for sha256 in query.sha256s}):
+        try:
+            found = reader.matches(query, cancellation)
+        except OfflineError:
+            unreached.append(number)
+            return ()
+        complete = len(found) == len({checked_sha256(sha256) for sha256 in query.sha256s})
+        # A query string may be a signature, which is secret and does not last.
+        if complete and not any("?" in file.url for file in found):
             store.record(keys[number], [asdict(file) for file in found])
         return found
 
     answers.update(zip(open_questions, run_parallel(answer, open_questions, jobs=jobs), strict=True))
+    if unreached:
+        raise _offline(queries[number] for number in unreached)
     return [answers[number] for number in range(len(queries))]
+
+
+def _offline(queries: Iterable[HashQuery]) -> OfflineError:
+    from crossdock.store.downloads import names_in_short
+    from crossdock.store.http import FETCH_HINT
+
+    names = sorted({f"{query.name} {query.version}".strip() for query in queries})
+    packages = "1 package" if len(names) == 1 else f"{len(names)} packages"
+    return OfflineError(
+        f"the files of {packages} have to be looked up, and the network may not be used",
+        why=names_in_short(names),
+        hint=FETCH_HINT,
+    )
 
 
 def _client(config: IndexConfig) -> HttpClient:
     from crossdock.store.http import HttpClient
 
-    return HttpClient(ca_bundle=config.ca_bundle, trusted_urls=config.urls())
+    return HttpClient.for_config(config)
 
 
 def _key(query: HashQuery, config: IndexConfig) -> str:
+    named = () if query.only else config.indexes_of(_project(query.name))
+    own = [redact(index) for index in (query.index, *named) if index is not None]
     return action_key(
-        "find-by-hashes/1",
+        "find-by-hashes/2",
         name=_project(query.name),
         version=query.version,
         sha256s=sorted({checked_sha256(sha256) for sha256 in query.sha256s}),
         # URLs found in one index are of no use where only another can be reached.
-        places=config.identity(),
+        places=own if query.only else own + config.identity(),
     )
 
 
@@ -179,12 +223,23 @@ class _Reader:
         self._config = config
         self._pages = _Memo()
 
-    def places(self) -> list[_Place]:
+    def places(self, name: str, index: str | None, *, only: bool) -> list[_Place]:
+        """Return where to look for a project, each place once."""
         config = self._config
-        flat = [_place(location, flat=True) for location in config.find_links]
-        indexes = [_place(location, flat=False) for location in config.indexes()]
+        own = [] if index is None else [index]
+        check_places(own)
+        flats = {_bare(location) for location in config.find_links}
+        if not only:
+            own += config.indexes_of(_project(name))
+        every = [_place(location, flat=_bare(location) in flats) for location in own]
+        if not only:
+            every += [_place(location, flat=True) for location in config.find_links]
+            every += [_place(location, flat=False) for location in config.indexes()]
+        places: dict[tuple[str, bool], _Place] = {}
+        for place in every:
+            places.setdefault((_bare(place.location), place.flat), place)
         # Looking on this machine first may save asking the network at all; which copy is used makes no difference.
-        return sorted(flat + indexes, key=lambda place: place.path is None)
+        return sorted(places.values(), key=lambda place: place.path is None)
 
     def files(self, place: _Place, name: str, cancellation: Cancellation | None) -> list[IndexFile]:
         """Return the files of a project at a place."""
@@ -198,7 +253,7 @@ class _Reader:
         """Return the files that have one of a query's hashes."""
         wanted = {checked_sha256(sha256) for sha256 in query.sha256s}
         found: dict[str, IndexFile] = {}
-        for place in self.places():
+        for place in self.places(query.name, query.index, only=query.only):
             if len(found) == len(wanted):
                 break
             for file in self.files(place, query.name, cancellation):
@@ -253,6 +308,11 @@ def _project(name: str) -> str:
             why="it may hold only ASCII letters, digits, '.', '-' and '_', and begin and end with a letter or digit",
             hint="make the lock file again; it may have been edited or damaged",
         ) from None
+
+
+def _bare(location: str) -> str:
+    """Return a place as lock files, which hold no credentials, and settings, which may, have in common."""
+    return (split_credentials(location)[0] if "://" in location else location).rstrip("/")
 
 
 def _place(location: str, *, flat: bool) -> _Place:

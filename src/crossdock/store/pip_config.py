@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.errors import IndexConfigError
-from crossdock.store.places import Places
+from crossdock.store.places import Places, switch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +33,8 @@ def from_environment(environ: Mapping[str, str]) -> Places:
         extra_index_urls=tuple(environ.get("PIP_EXTRA_INDEX_URL", "").split()),
         find_links=tuple(environ.get("PIP_FIND_LINKS", "").split()),
         ca_bundle=environ.get("PIP_CERT", "").strip(),
+        keyring_provider=environ.get("PIP_KEYRING_PROVIDER", "").strip(),
+        no_index=switch(environ.get("PIP_NO_INDEX", "")),
     )
 
 
@@ -50,6 +52,8 @@ def from_files(host: Host) -> Places:
         extra_index_urls=tuple(settings.get("extra-index-url", "").split()),
         find_links=tuple(settings.get("find-links", "").split()),
         ca_bundle=settings.get("cert", "").strip(),
+        keyring_provider=settings.get("keyring-provider", "").strip(),
+        no_index=switch(settings.get("no-index", "")),
     )
 
 

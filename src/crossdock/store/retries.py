@@ -21,12 +21,14 @@ class TransientError(Exception):
     Attributes:
         error: What to tell the user if it does not.
         retry_after: Seconds the server asks to wait, if it does.
+        progressed: Whether a good part of the file arrived before it failed.
     """
 
     def __init__(self, error: StoreError, *, retry_after: float | None = None) -> None:
         super().__init__(str(error))
         self.error = error
         self.retry_after = retry_after
+        self.progressed = False
 
 
 def retry_delay(attempt: int, *, asked: float | None, backoff: float) -> float | None:

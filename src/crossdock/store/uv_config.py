@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from crossdock.errors import IndexConfigError
-from crossdock.store.places import Places
+from crossdock.store.places import Places, switch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["from_environment", "from_files"]
 
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)=(?P<url>.+)")
-_FALSE = frozenset({"", "0", "false", "f", "no", "n", "off"})
 
 
 def from_environment(environ: Mapping[str, str]) -> Places:
@@ -31,10 +31,15 @@ def from_environment(environ: Mapping[str, str]) -> Places:
     default = environ.get("UV_DEFAULT_INDEX", "").strip() or environ.get("UV_INDEX_URL", "").strip()
     extra = environ.get("UV_INDEX", "").split() + environ.get("UV_EXTRA_INDEX_URL", "").split()
     links = [link.strip() for link in environ.get("UV_FIND_LINKS", "").split(",")]
+    first = _name_and_url(default, environ)
+    others = [_name_and_url(index, environ) for index in extra]
     return Places(
-        index_url=_unnamed(default, environ) if default else "",
-        extra_index_urls=tuple(_unnamed(url, environ) for url in extra),
+        index_url=first[1],
+        extra_index_urls=tuple(url for _, url in others),
         find_links=tuple(link for link in links if link),
+        named=tuple((name, url) for name, url in (first, *others) if name),
+        keyring_provider=environ.get("UV_KEYRING_PROVIDER", "").strip(),
+        no_index=switch(environ.get("UV_NO_INDEX", "")),
     )
 
 
@@ -48,7 +53,8 @@ def from_files(project: Path | None, host: Host) -> Iterator[Places]:
     if named:
         yield _from_table(_read(Path(named)), Path(named), host.environ)
         return
-    if host.environ.get("UV_NO_CONFIG", "").strip().lower() not in _FALSE:
+    unused = host.environ.get("UV_NO_CONFIG", "").strip()
+    if unused and switch(unused) is not False:
         return
     if project is not None:
         folder = project.absolute()
@@ -77,7 +83,17 @@ def _from_project(folder: Path, environ: Mapping[str, str]) -> Places:
     path = folder / "pyproject.toml"
     tool = _read(path).get("tool", {})
     table = tool.get("uv", {}) if isinstance(tool, dict) else {}
-    return _from_table(table if isinstance(table, dict) else {}, path, environ)
+    table = table if isinstance(table, dict) else {}
+    return replace(_from_table(table, path, environ), assigned=tuple(_assigned(table)))
+
+
+def _assigned(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Read which packages have an index of their own; whatever else ``sources`` may hold is settled by the lock."""
+    sources = table.get("sources", {})
+    for name, entries in sources.items() if isinstance(sources, dict) else ():
+        for entry in entries if isinstance(entries, list) else [entries]:
+            if isinstance(entry, dict) and isinstance(entry.get("index"), str):
+                yield name, entry["index"]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -93,26 +109,32 @@ def _from_table(table: Mapping[str, Any], path: Path, environ: Mapping[str, str]
     index_url = _text(table, "index-url", path)
     extra = list(_texts(table, "extra-index-url", path))
     links = list(_texts(table, "find-links", path))
+    named = []
     for entry in _tables(table, "index", path):
-        url = _with_credentials(_text(entry, "url", path), _text(entry, "name", path), environ)
+        name = _text(entry, "name", path)
+        url = _with_credentials(_text(entry, "url", path), name, environ)
+        if name and url:
+            named.append((name, _absolute(url, path)))
         if entry.get("default") is True:
             index_url = url
         elif entry.get("format") == "flat":
             links.append(url)
-        else:
-            # An "explicit" index serves only packages assigned to it; the lock's hashes do that job here.
+        elif entry.get("explicit") is not True:
             extra.append(url)
     return Places(
         index_url=_absolute(index_url, path) if index_url else "",
         extra_index_urls=tuple(_absolute(url, path) for url in extra if url),
         find_links=tuple(_absolute(link, path) for link in links if link),
+        named=tuple(named),
+        keyring_provider=_text(table, "keyring-provider", path),
+        no_index=_flag(table, "no-index", path),
     )
 
 
-def _unnamed(index: str, environ: Mapping[str, str]) -> str:
+def _name_and_url(index: str, environ: Mapping[str, str]) -> tuple[str, str]:
     match = _NAMED.fullmatch(index)
     # "https://host/?key=value" holds an equals sign, but ":" is not part of a name.
-    return _with_credentials(match["url"], match["name"], environ) if match else index
+    return (match["name"], _with_credentials(match["url"], match["name"], environ)) if match else ("", index)
 
 
 def _with_credentials(url: str, name: str, environ: Mapping[str, str]) -> str:
@@ -135,6 +157,13 @@ def _text(table: Mapping[str, Any], key: str, path: Path) -> str:
     value = table.get(key, "")
     if not isinstance(value, str):
         raise _not_understood(path, f"{key} must be a string")
+    return value
+
+
+def _flag(table: Mapping[str, Any], key: str, path: Path) -> bool | None:
+    value = table.get(key)
+    if not isinstance(value, bool | None):
+        raise _not_understood(path, f"{key} must be true or false")
     return value
 
 

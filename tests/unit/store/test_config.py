@@ -125,7 +125,10 @@ find-links = ["wheels", "/opt/more"]
     project = write(tmp_path / "project" / "pyproject.toml", text).parent
     config = load(tmp_path, project, UV_INDEX_SPECIAL_ONE_USERNAME="me", UV_INDEX_SPECIAL_ONE_PASSWORD="p@ss")
     assert config.index_url == TWO
-    assert config.extra_index_urls == (ONE, "https://me:p%40ss@three.example/simple/")
+    # An explicit index is asked for the packages assigned to it alone.
+    assert config.extra_index_urls == (ONE,)
+    assert config.resolve_index("special-one") == "https://me:p%40ss@three.example/simple/"
+    assert config.resolve_index("special-one") in config.urls()
     assert config.find_links == (str(project / "wheels"), "/opt/more", "https://links.example/")
     assert "p%40ss" not in repr(config)
 
@@ -158,6 +161,8 @@ def test_uv_can_be_told_to_use_no_file_or_one(tmp_path: Path) -> None:
         ("home/.config/uv/uv.toml", "index-url = ['secret']"),
         ("home/.config/uv/uv.toml", "find-links = 'secret'"),
         ("home/.config/uv/uv.toml", "index = ['secret']"),
+        ("home/.config/uv/uv.toml", "no-index = 'secret'"),
+        ("home/.config/uv/uv.toml", "keyring-provider = ['secret']"),
     ],
 )
 def test_a_file_that_is_not_understood_is_named(tmp_path: Path, name: str, text: str) -> None:
@@ -173,3 +178,64 @@ def test_what_is_no_index_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(IndexConfigError) as caught:
         load(tmp_path, PIP_INDEX_URL=url)
     assert "secret" not in str(caught.value)
+
+
+def test_names_and_urls_of_indexes(tmp_path: Path) -> None:
+    text = f'[[tool.uv.index]]\nname = "one"\nurl = "{ONE}"\n[[tool.uv.index]]\nname = "here"\nurl = "simple"\n'
+    project = write(tmp_path / "project" / "pyproject.toml", text).parent
+    config = load(tmp_path, project, UV_INDEX=f"two={TWO} one={THREE}")
+    # uv's variables come before its files.
+    assert config.resolve_index("one") == THREE
+    assert config.resolve_index("two") == TWO
+    assert config.resolve_index("here") == str(project / "simple")
+    assert config.resolve_index("https://other.example/simple/") == "https://other.example/simple/"
+    with pytest.raises(IndexConfigError, match="'three'") as caught:
+        config.resolve_index("three")
+    assert caught.value.why == "these are known: here, one, two"
+    with pytest.raises(IndexConfigError, match=r"ftp://one\.example") as caught:
+        config.resolve_index("ftp://user:secret@one.example/")
+    assert "secret" not in str(caught.value)
+    with pytest.raises(IndexConfigError, match="no index has a name"):
+        IndexConfig().resolve_index("three")
+
+
+def test_packages_with_an_index_of_their_own(tmp_path: Path) -> None:
+    text = f"""
+[tool.uv.sources]
+My_Package = {{ index = "one" }}
+torch = [{{ index = "one", marker = "sys_platform == 'linux'" }}, {{ index = "two" }}, {{ index = "unknown" }}]
+other = {{ git = "https://git.example/other" }}
+[[tool.uv.index]]
+name = "one"
+url = "{ONE}"
+explicit = true
+[[tool.uv.index]]
+name = "two"
+url = "{TWO}"
+explicit = true
+"""
+    config = load(tmp_path, write(tmp_path / "project" / "pyproject.toml", text).parent)
+    assert config.indexes() == (default_index_url(),)
+    assert config.indexes_of("my-package") == (ONE,)
+    assert config.indexes_of("torch") == (ONE, TWO)
+    assert config.indexes_of("other") == ()
+
+
+def test_no_index_is_said_by_whoever_comes_first(tmp_path: Path) -> None:
+    for environ in ({"UV_NO_INDEX": "1", "UV_DEFAULT_INDEX": ONE}, {"PIP_NO_INDEX": "yes"}, {"PIP_NO_INDEX": "True"}):
+        assert load(tmp_path, **environ, PIP_EXTRA_INDEX_URL=TWO, UV_FIND_LINKS="/wheels").urls() == ("/wheels",)
+    assert load(tmp_path, CROSSDOCK_INDEX_URL=ONE, PIP_NO_INDEX="1").indexes() == (ONE,)
+    write(tmp_path / "home" / ".config" / "pip" / "pip.conf", f"[global]\nno-index = true\nindex-url = {ONE}\n")
+    assert load(tmp_path).indexes() == ()
+    assert load(tmp_path, UV_NO_INDEX="0").indexes() == (ONE,)
+    assert load(tmp_path, UV_DEFAULT_INDEX=TWO).indexes() == (TWO,)
+
+
+def test_a_keyring_is_used_only_where_somebody_says_so(tmp_path: Path) -> None:
+    assert not load(tmp_path).keyring
+    assert not load(tmp_path, UV_KEYRING_PROVIDER="disabled", PIP_KEYRING_PROVIDER="subprocess").keyring
+    assert load(tmp_path, PIP_KEYRING_PROVIDER="import").keyring
+    write(tmp_path / "home" / ".config" / "uv" / "uv.toml", 'keyring-provider = "subprocess"')
+    assert load(tmp_path).keyring
+    with pytest.raises(IndexConfigError, match="'kwallet' is not a keyring provider"):
+        load(tmp_path, UV_KEYRING_PROVIDER="kwallet")

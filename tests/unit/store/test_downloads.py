@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.unit.store.conftest import content, in_turn, status
 
-from crossdock.errors import CacheFolderError, DownloadError, HashMismatchError, SizeMismatchError
+from crossdock.errors import CacheFolderError, DownloadError, HashMismatchError, OfflineError, SizeMismatchError
 from crossdock.store import FileRequest, HttpClient, Progress, Store, fetch, read_url
 
 if TYPE_CHECKING:
@@ -72,13 +73,13 @@ def test_another_file_than_expected_is_refused(store: Store, http: HttpClient, s
 
 
 @pytest.mark.parametrize("promised", [len(DATA) - 1, len(DATA) + 1])
-def test_a_promise_of_another_length_is_refused_at_once(
+def test_a_promise_of_another_length_is_refused_when_repeated(
     store: Store, http: HttpClient, server: Server, promised: int
 ) -> None:
     server.answers["/a"] = content(DATA)
     with pytest.raises(SizeMismatchError, match=f"{len(DATA)} bytes, expected are {promised}"):
         fetch(store, [request_for(f"{server.url}/a", size=promised)], http=http)
-    assert len(server.asked) == 1
+    assert [headers.get("cache-control") for _, headers in server.asked] == [None, "no-cache"]
     assert leftovers(store) == []
 
 
@@ -106,11 +107,13 @@ def test_a_server_that_always_breaks_off_is_a_clear_error(store: Store, http: Ht
     assert leftovers(store) == []
 
 
-def partial(start: int) -> Answer:
+def partial(start: int, **headers: str) -> Answer:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(206)
         handler.send_header("Content-Range", f"bytes {start}-{len(DATA) - 1}/{len(DATA)}")
         handler.send_header("Content-Length", str(len(DATA) - start))
+        for name, value in headers.items():
+            handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(DATA[start:])
 
@@ -122,6 +125,56 @@ def test_a_broken_download_goes_on_where_it_was(store: Store, http: HttpClient, 
     fetch(store, [request_for(f"{server.url}/a", size=len(DATA))], http=http)
     assert server.asked[1][1]["range"] == "bytes=524288-"
     assert store.read_bytes(DIGEST) == DATA
+
+
+@pytest.mark.parametrize(
+    ("first", "asked"),
+    [
+        ({"ETag": '"one"'}, '"one"'),
+        ({"ETag": 'W/"one"'}, None),
+        ({"ETag": '"o ne"'}, None),
+        ({"Last_Modified": "Sat, 01 Jan 2000 00:00:00 GMT"}, "Sat, 01 Jan 2000 00:00:00 GMT"),
+        ({"Last_Modified": "Fri, 01 Jan 2100 00:00:00 GMT"}, None),
+        ({"Last_Modified": "yesterday"}, None),
+    ],
+)
+def test_the_rest_is_asked_of_the_same_version_only(
+    store: Store, http: HttpClient, server: Server, first: dict[str, str], asked: str | None
+) -> None:
+    server.answers["/a"] = in_turn(content(DATA[:524_288], length=len(DATA), **first), partial(524_288))
+    fetch(store, [request_for(f"{server.url}/a")], http=http)
+    assert server.asked[1][1].get("if-range") == asked
+    assert store.read_bytes(DIGEST) == DATA
+
+
+def test_the_rest_of_another_version_is_not_used(store: Store, http: HttpClient, server: Server) -> None:
+    old = content(bytes(524_288), length=len(DATA), ETag='"old"')
+    server.answers["/a"] = in_turn(old, partial(524_288, ETag='"new"'), content(DATA, ETag='"new"'))
+    fetch(store, [request_for(f"{server.url}/a", size=len(DATA))], http=http)
+    assert [headers.get("range") for _, headers in server.asked] == [None, "bytes=524288-", None]
+    assert store.read_bytes(DIGEST) == DATA
+
+
+def test_another_part_than_asked_for_is_not_used(store: Store, http: HttpClient, server: Server) -> None:
+    server.answers["/a"] = in_turn(content(DATA[:524_288], length=len(DATA)), partial(500_000), content(DATA))
+    fetch(store, [request_for(f"{server.url}/a", size=len(DATA))], http=http)
+    assert store.read_bytes(DIGEST) == DATA
+
+
+def test_a_server_that_has_nothing_left_is_asked_for_all(store: Store, http: HttpClient, server: Server) -> None:
+    server.answers["/a"] = in_turn(content(DATA, length=len(DATA) + 1), status(416), content(DATA))
+    fetch(store, [request_for(f"{server.url}/a")], http=http)
+    assert [headers.get("range") for _, headers in server.asked] == [None, f"bytes={len(DATA)}-", None]
+    assert store.read_bytes(DIGEST) == DATA
+
+
+def test_a_server_that_never_gets_further_is_given_up(store: Store, http: HttpClient, server: Server) -> None:
+    """Arriving at the same place again is no progress, however far it is."""
+    long = DATA * 3
+    server.answers["/a"] = content(long[:2_500_000], length=len(long))
+    with pytest.raises(DownloadError):
+        fetch(store, [request_for(f"{server.url}/a", long)], http=http)
+    assert len(server.asked) <= 6
 
 
 def test_a_server_without_ranges_begins_again(store: Store, http: HttpClient, server: Server) -> None:
@@ -287,6 +340,27 @@ def test_a_cache_that_cannot_be_written_is_told_at_once(tmp_path: Path, http: Ht
     with pytest.raises(CacheFolderError):
         fetch(Store(tmp_path / "file"), [request_for(f"{server.url}/a")], http=http)
     assert len(server.asked) == 1
+
+
+def test_offline_all_files_that_are_missing_are_named(store: Store, server: Server, tmp_path: Path) -> None:
+    here = tmp_path / "here.whl"
+    here.write_bytes(DATA)
+    offline = HttpClient(environ={}, offline=True)
+    fetch(store, [request_for(str(here)), request_for(f"{server.url}/a")], http=offline)
+    urls = [f"{server.url.replace('//', '//user:secret@')}/{number:02}.whl?token=secret" for number in range(30)]
+    requests = [
+        replace(request_for(url, str(number).encode()), name=f"{number:02}.whl") for number, url in enumerate(urls)
+    ]
+    with pytest.raises(OfflineError, match="30 files are not in the cache") as caught:
+        fetch(store, requests, http=offline)
+    assert caught.value.why.startswith("00.whl, 01.whl, ")
+    assert caught.value.why.endswith(", 19.whl and 10 more")
+    assert "crossdock fetch" in caught.value.hint
+    with pytest.raises(OfflineError, match=f"{server.url}/page is needed") as caught:
+        read_url(offline, f"{server.url.replace('//', '//user:secret@')}/page?token=secret", limit_bytes=9)
+    assert "secret" not in str(caught.value)
+    assert read_url(offline, here.as_uri(), limit_bytes=len(DATA)) == DATA
+    assert server.asked == []
 
 
 def test_progress_is_drawn_and_wiped(store: Store, http: HttpClient, server: Server) -> None:

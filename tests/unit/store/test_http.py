@@ -80,6 +80,26 @@ def test_netrc_serves_the_host_it_names(server: Server, tmp_path: Path) -> None:
     assert authorizations(server) == [BASIC]
 
 
+def test_two_indexes_of_one_host_have_a_user_each(server: Server, tmp_path: Path) -> None:
+    urls = [with_user(f"{server.url}/{team}/simple/", f"{team}:pw") for team in ("one", "two")]
+    http = HttpClient(environ={"HOME": str(tmp_path)}, trusted_urls=urls)
+    paths = ["/two/simple/a/", "/one/simple/a/", "/two/files/a.whl", "/files/a.whl"]
+    for path in paths:
+        server.answers[path] = content(b"page")
+        read_url(http, server.url + path, limit_bytes=10)
+    users = [base64.b64decode((header or "").split()[1]).decode().split(":")[0] for header in authorizations(server)]
+    assert users == ["two", "one", "two", "one"]
+
+
+def test_netrc_has_the_password_of_its_own_user_only(server: Server, tmp_path: Path) -> None:
+    server.answers["/a"] = content(b"page")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login user password se:cret\n")
+    for user in ("user", "token"):
+        http = HttpClient(environ={"NETRC": str(tmp_path / "netrc")})
+        read_url(http, with_user(f"{server.url}/a", user), limit_bytes=10)
+    assert authorizations(server) == [BASIC, "Basic " + base64.b64encode(b"token:").decode()]
+
+
 def test_netrc_default_is_sent_to_no_host(server: Server, tmp_path: Path) -> None:
     server.answers["/a"] = content(b"page")
     (tmp_path / "netrc").write_text("machine index.example login a password b\ndefault login user password secret\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.store.conftest import content, status
 
-from crossdock.errors import DownloadError, IndexPageError, InvalidRequestError, StoreError
-from crossdock.store import HashQuery, IndexConfig, IndexFile, fetch, find_by_hashes, find_files, find_many
+from crossdock.errors import (
+    DownloadError,
+    IndexConfigError,
+    IndexPageError,
+    InvalidRequestError,
+    OfflineError,
+    StoreError,
+)
+from crossdock.store import HashQuery, HttpClient, IndexConfig, IndexFile, fetch, find_by_hashes, find_files, find_many
 from crossdock.store.downloads import Document, FileRequest
 from crossdock.store.pages import parse_page
 
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
 
     from tests.unit.store.conftest import Server
 
-    from crossdock.store import HttpClient, Store
+    from crossdock.store import Store
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 PAGE_URL = "https://index.example/simple/a-b/"
@@ -328,3 +336,66 @@ def test_a_damaged_record_is_answered_anew(store: Store, http: HttpClient, serve
     for value in ([{"filename": "x"}], [1], 7, {"a": 1}, [{"filename": "x", "url": None}]):
         store.record(record.stem, value)
         assert find_by_hashes(store, http, config, "a", "1", [H1]) == found
+
+
+def test_a_signed_url_is_not_kept(store: Store, http: HttpClient, server: Server) -> None:
+    """It is a secret for as long as it works, and of no use afterwards."""
+    server.answers["/simple/a/"] = content(
+        html(f'<a href="a-1.tar.gz?signature=secret#sha256={H1}">x</a>'), Content_Type="text/html"
+    )
+    config = config_for(f"{server.url}/simple/")
+    for _ in range(2):
+        (found,) = find_by_hashes(store, http, config, "a", "1", [H1])
+        assert found.url.endswith("?signature=secret")
+    assert len(server.asked) == 2
+    assert not (store.root / "actions").exists()
+
+
+def test_the_index_a_lock_names_is_asked_first(
+    store: Store, http: HttpClient, server: Server, other_server: Server
+) -> None:
+    serve_project(server, H1)
+    serve_project(other_server, H1, H2)
+    config = config_for(f"{server.url}/simple/")
+    index = f"{other_server.url}/simple"
+    query = HashQuery(name="a", version="1", sha256s=(H1,), index=index)
+    assert [file.url.startswith(other_server.url) for file in find_many(store, http, config, [query])[0]] == [True]
+    assert server.asked == []
+    both = replace(query, sha256s=(H1, H2), only=True)
+    assert [file.sha256 for file in find_many(store, http, config, [both])[0]] == [H1, H2]
+    assert server.asked == []
+    assert [file.sha256 for file in find_files(http, config, "a", index=index, only=True)] == [H1, H2]
+    # The same index under two spellings is one place.
+    same = config_for(f"{other_server.url.replace('//', '//user:secret@')}/simple/")
+    asked = len(other_server.asked)
+    assert find_many(store, http, same, [replace(query, sha256s=(H3,))]) == [()]
+    assert len(other_server.asked) == asked + 1
+    assert "secret" not in repr(replace(query, index=same.index_url))
+
+
+@pytest.mark.parametrize("index", ["ftp://user:secret@one.example/", "https://[", "file://host/share"])
+def test_a_lock_that_names_no_index_is_refused(store: Store, http: HttpClient, server: Server, index: str) -> None:
+    query = HashQuery(name="a", version="1", sha256s=(H1,), index=index)
+    with pytest.raises(IndexConfigError) as caught:
+        find_many(store, http, config_for(f"{server.url}/simple/"), [query])
+    assert "secret" not in str(caught.value)
+
+
+def test_offline_answers_come_from_records_and_folders(
+    store: Store, http: HttpClient, server: Server, tmp_path: Path
+) -> None:
+    serve_project(server, H1)
+    local = tmp_path / "b-1-py3-none-any.whl"
+    local.write_bytes(b"b")
+    config = config_for(f"{server.url}/simple/", find_links=(str(tmp_path),))
+    queries = [HashQuery(name="a", version="1", sha256s=(H1,))]
+    found = find_many(store, http, config, queries)
+    queries.append(HashQuery(name="b", version="1", sha256s=(sha256_of(local),)))
+    offline = HttpClient(environ={}, offline=True)
+    asked = len(server.asked)
+    assert find_many(store, offline, config, queries)[0] == found[0]
+    queries += [HashQuery(name=name, version="2", sha256s=(H2,)) for name in ("d", "c")]
+    with pytest.raises(OfflineError, match="2 packages") as caught:
+        find_many(store, offline, config, queries)
+    assert caught.value.why == "c 2, d 2"
+    assert len(server.asked) == asked
