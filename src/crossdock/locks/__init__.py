@@ -4,7 +4,7 @@ from crossdock.locks.activation import Activation, Active, Skipped, activate
 from crossdock.locks.choice import Choice, Misfit, Rejection, choose
 from crossdock.locks.discover import find_lock, read_lock
 from crossdock.locks.model import Dependency, IndexOptions, Lock, LockedFile, Package, Source
-from crossdock.locks.selection import Selection, select
+from crossdock.locks.selection import Selection, SourceChoice, Survey, complete, select, survey
 
 __all__ = [
     "Activation",
@@ -20,9 +20,13 @@ __all__ = [
     "Selection",
     "Skipped",
     "Source",
+    "SourceChoice",
+    "Survey",
     "activate",
     "choose",
+    "complete",
     "find_lock",
     "read_lock",
     "select",
+    "survey",
 ]

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 
-from crossdock.errors import ConflictingPackagesError, TargetNotLockedError, UnknownExtraError
+from crossdock.errors import (
+    ConflictingPackagesError,
+    TargetNotLockedError,
+    UnknownExtraError,
+    UnsupportedLockError,
+)
+from crossdock.locks.conflicts import Asks, check_conflicts
 from crossdock.locks.fields import project_name
 from crossdock.locks.markers import MarkerEvaluator
 
@@ -17,7 +23,11 @@ if TYPE_CHECKING:
 
     from crossdock.locks.model import Dependency, Lock, Package
 
-__all__ = ["Activation", "Active", "Skipped", "activate"]
+__all__ = ["FLAT_FORMATS", "Activation", "Active", "Skipped", "activate"]
+
+
+#: One row of a flat format is one package with its marker; what is the project's and what a group's is not told.
+FLAT_FORMATS = frozenset({"pylock.toml", "requirements.txt"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +38,13 @@ class Active:
         package: The lock's entry.
         required_by: Names of those that need it, sorted; the project is ``""``.
         extras: Its extras that are asked for, sorted.
+        because: Every edge that led to it: who needs it, and the marker that held (``""`` for none), sorted.
     """
 
     package: Package
     required_by: tuple[str, ...]
     extras: tuple[str, ...]
+    because: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +54,12 @@ class Skipped:
     Attributes:
         package: The lock's entry.
         markers: The markers that were false, sorted.
+        by: Who names it, and the marker that was false, sorted; the project is ``""``.
     """
 
     package: Package
     markers: tuple[str, ...]
+    by: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +69,16 @@ class Activation:
     Attributes:
         active: What is needed.
         skipped: What a false marker leaves out, and nothing else brings in.
+        project: Whether the project itself is needed: always, but where its groups alone are asked for.
+        marker_extras: The names that markers found in ``extras``.
+        marker_groups: The names that markers found in ``dependency_groups``.
     """
 
     active: tuple[Active, ...]
     skipped: tuple[Skipped, ...]
+    project: bool = True
+    marker_extras: frozenset[str] = frozenset()
+    marker_groups: frozenset[str] = frozenset()
 
     @property
     def packages(self) -> tuple[Package, ...]:
@@ -73,6 +93,7 @@ def activate(
     groups: Collection[str] | None = None,
     *,
     target: str = "the target",
+    include_project: bool = True,
 ) -> Activation:
     """Find the packages that a marker environment needs.
 
@@ -82,25 +103,51 @@ def activate(
         extras: Extras of the project.
         groups: Dependency groups; None for the lock's default groups.
         target: Names the target in messages.
+        include_project: Whether the project and its extras count; else the groups alone, as with uv's
+            ``--only-group``, and the project only if a group names it.
 
     Raises:
         UnknownExtraError: The lock has no such extra or group.
         TargetNotLockedError: The lock is not for that Python or environment.
-        ConflictingPackagesError: Two entries of one name are needed.
+        ConflictingPackagesError: Two entries of one name are needed, or extras and groups that exclude each other.
         UndecidedMarkerError: A marker hangs on what is not known of the target.
+        UnsupportedLockError: The groups alone are asked of a lock that does not tell them from the project.
     """
     asked_extras = _known("extra", extras, lock.optional, lock)
     asked_groups = _known("dependency group", lock.default_groups if groups is None else groups, lock.groups, lock)
+    if not include_project:
+        _check_groups_apart(lock)
+        asked_extras = ()
     evaluator = MarkerEvaluator(environment, asked_extras, asked_groups, target=target)
     _check_environment(lock, environment, evaluator, target)
-    walk = _Walk(lock, evaluator)
-    walk.follow("", lock.roots)
-    for extra in asked_extras:
-        walk.follow_own_extra(extra)
-    for group in asked_groups:
-        walk.follow("", lock.groups[group])
-    walk.run()
-    return walk.result(environment["python_full_version"], target)
+
+    def walk_with(evaluator: MarkerEvaluator, asks: Asks | None) -> _Walk:
+        walk = _Walk(lock, evaluator, asks)
+        if include_project:
+            walk.follow_project()
+        for extra in asked_extras:
+            walk.follow_own_extra(extra)
+        for group in asked_groups:
+            walk.follow("", lock.groups[group])
+        walk.run()
+        return walk
+
+    if not lock.conflicts:
+        return walk_with(evaluator, None).result(environment["python_full_version"], target)
+    # Markers of conflicts ask which extras are active anywhere, so these are collected first, as uv does.
+    asks = Asks(lock, environment, asked_extras, asked_groups, target=target, include_project=include_project)
+    walk_with(evaluator, asks)
+    check_conflicts(lock, asks)
+    return walk_with(asks.evaluator, None).result(environment["python_full_version"], target)
+
+
+def _check_groups_apart(lock: Lock) -> None:
+    if lock.format in FLAT_FORMATS:
+        raise UnsupportedLockError(
+            f"{lock.path} does not tell the project's own dependencies from those of its groups",
+            why=f"{lock.format} lists packages, not who needs them",
+            hint="export one for the group alone: uv export --only-group NAME",
+        )
 
 
 def _known(
@@ -113,9 +160,19 @@ def _known(
             raise UnknownExtraError(
                 f"{lock.path} has no {noun} {name!r}",
                 why=has,
-                hint="add it to the project and lock again, or ask for one that is there",
+                hint=_unknown_hint(noun, lock),
             )
     return tuple(asked)
+
+
+def _unknown_hint(noun: str, lock: Lock) -> str:
+    flag = "--extra" if noun == "extra" else "--group"
+    if lock.format not in FLAT_FORMATS or (lock.optional if noun == "extra" else lock.groups):
+        return "add it to the project and lock again, or ask for one that is there"
+    return (
+        f"an export holds what was chosen when it was made: export it with {flag} NAME or --all-{flag[2:]}s and ask "
+        f"for none here, or use a lock that declares its {flag[2:]}s"
+    )
 
 
 def _check_environment(lock: Lock, environment: Mapping[str, str], evaluator: MarkerEvaluator, target: str) -> None:
@@ -136,23 +193,41 @@ def _check_environment(lock: Lock, environment: Mapping[str, str], evaluator: Ma
 
 
 def _admits(specifiers: str, python: str) -> bool:
-    return SpecifierSet(specifiers).contains(python, prereleases=True)
+    try:
+        return SpecifierSet(specifiers).contains(python, prereleases=True)
+    except ValueError:
+        return False  # a version with thousands of digits: no Python has it
 
 
 class _Walk:
-    """Breadth first over (package, extra) pairs; each is expanded once."""
+    """Breadth first over (package, extra) pairs; each is expanded once.
 
-    def __init__(self, lock: Lock, evaluator: MarkerEvaluator) -> None:
+    Args:
+        lock: The lock.
+        evaluator: Decides markers.
+        asks: Decides them instead, where what is asked for has to be collected first.
+    """
+
+    def __init__(self, lock: Lock, evaluator: MarkerEvaluator, asks: Asks | None) -> None:
         self._lock = lock
         self._evaluator = evaluator
+        self._asks = asks
+        # In flat formats "dependencies" only inform: they are not followed (PEP 751).
+        self._flat = lock.format in FLAT_FORMATS
         self._extras: dict[int, set[str]] = {}
-        self._required_by: dict[int, set[str]] = {}
-        self._false: dict[int, set[str]] = {}
+        self._because: dict[int, set[tuple[str, str]]] = {}
+        self._false: dict[int, set[tuple[str, str]]] = {}
         self._own_extras: set[str] = set()
+        self._project = False
         self._queue: deque[tuple[str, tuple[Dependency, ...]]] = deque()
 
     def follow(self, parent: str, dependencies: tuple[Dependency, ...]) -> None:
         self._queue.append((parent, dependencies))
+
+    def follow_project(self) -> None:
+        if not self._project:
+            self._project = True
+            self.follow("", self._lock.roots)
 
     def follow_own_extra(self, extra: str) -> None:
         if extra not in self._own_extras:
@@ -165,32 +240,49 @@ class _Walk:
             for dependency in dependencies:
                 self._edge(parent, dependency)
 
+    def _holds(self, parent: str, dependency: Dependency) -> bool:
+        if dependency.marker is None and self._asks is None:
+            return True
+        where = f"{self._lock.path}: dependency {dependency.name}{' of ' + parent if parent else ''}"
+        return (self._asks.holds if self._asks else self._decided)(dependency, where)
+
+    def _decided(self, dependency: Dependency, where: str) -> bool:
+        return self._evaluator.holds(dependency.marker, where)
+
     def _edge(self, parent: str, dependency: Dependency) -> None:
-        holds = self._evaluator.holds(dependency.marker, f"{self._lock.path}: dependency {dependency.name}")
-        if dependency.index is None:
-            for extra in dependency.extras if holds else ():
-                self.follow_own_extra(extra)
+        holds = self._holds(parent, dependency)
+        index = dependency.index
+        if index is None:
+            if holds:
+                self.follow_project()
+                for extra in dependency.extras:
+                    self.follow_own_extra(extra)
             return
+        edge = (parent, dependency.marker or "")
         if not holds:
-            self._false.setdefault(dependency.index, set()).add(dependency.marker or "")
+            self._false.setdefault(index, set()).add(edge)
             return
-        package = self._lock.packages[dependency.index]
-        if dependency.index not in self._extras:
-            self._extras[dependency.index] = set()
-            self.follow(package.name, package.dependencies)
-        self._required_by.setdefault(dependency.index, set()).add(parent)
-        for extra in set(dependency.extras) - self._extras[dependency.index]:
-            self._extras[dependency.index].add(extra)
+        package = self._lock.packages[index]
+        if index not in self._extras:
+            self._extras[index] = set()
+            if not self._flat:
+                self.follow(package.name, package.dependencies)
+        self._because.setdefault(index, set()).add(edge)
+        for extra in set(dependency.extras) - self._extras[index]:
+            self._extras[index].add(extra)
             # An extra that the package does not have adds nothing, as in every installer.
             self.follow(package.name, package.extras.get(extra, ()))
 
     def result(self, python: str, target: str) -> Activation:
         packages = self._lock.packages
+        if self._flat:
+            self._name_parents()
         active = [
             Active(
                 package=packages[index],
-                required_by=tuple(sorted(self._required_by[index])),
+                required_by=tuple(sorted({parent for parent, _ in self._because[index]})),
                 extras=tuple(sorted(extras)),
+                because=tuple(sorted(self._because[index])),
             )
             for index, extras in self._extras.items()
         ]
@@ -198,12 +290,29 @@ class _Walk:
         _check_distinct(active, self._lock, target)
         _check_pythons(active, python, target, self._lock)
         skipped = [
-            Skipped(package=packages[index], markers=tuple(sorted(markers)))
-            for index, markers in self._false.items()
+            Skipped(package=packages[index], markers=tuple(sorted({m for _, m in by})), by=tuple(sorted(by)))
+            for index, by in self._false.items()
             if index not in self._extras
         ]
-        skipped.sort(key=lambda item: (item.package.name, item.package.version or ""))
-        return Activation(active=tuple(active), skipped=tuple(skipped))
+        skipped.sort(key=lambda item: (item.package.name, item.package.version or "", item.package.source.location))
+        return Activation(
+            active=tuple(active),
+            skipped=tuple(skipped),
+            project=self._project,
+            marker_extras=self._evaluator.extras,
+            marker_groups=self._evaluator.groups,
+        )
+
+    def _name_parents(self) -> None:
+        """Put those that list a package among their dependencies in the project's place, where there are any."""
+        named: dict[int, set[str]] = {}
+        for index in self._extras:
+            for dependency in self._lock.packages[index].dependencies:
+                if dependency.index is not None and dependency.index in self._extras:
+                    named.setdefault(dependency.index, set()).add(self._lock.packages[index].name)
+        for index, parents in named.items():
+            markers = {marker for _, marker in self._because[index]}
+            self._because[index] = {(parent, marker) for parent in parents for marker in markers}
 
 
 def _check_distinct(active: Iterable[Active], lock: Lock, target: str) -> None:

@@ -30,10 +30,12 @@ class Rejection:
     Attributes:
         filename: The file.
         reason: Why, as the end of a sentence that starts with the file's name.
+        rank: Position of its best tag among the target's, from 1; None if it does not fit.
     """
 
     filename: str
     reason: str
+    rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class Misfit:
         nearest: The wheel that misses by least and what differs; None without wheels.
         has_sdist: Whether there is a source distribution.
         rejected: Every file and why.
+        required_by: Names of those that need the package; the project is ``""``.
     """
 
     package: Package
@@ -76,6 +79,7 @@ class Misfit:
     nearest: Rejection | None
     has_sdist: bool
     rejected: tuple[Rejection, ...]
+    required_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,14 @@ def choose(package: Package, files: tuple[LockedFile, ...], target: Target) -> C
     return _choice(package, files, candidates, misses, target)
 
 
+@lru_cache(maxsize=8192)
+def _version(text: str) -> Version:
+    """Parse a version once, not for each wheel and target."""
+    return Version(text)
+
+
 def _check_name(package: Package, file: LockedFile, wheel: WheelName) -> None:
-    if wheel[0] != package.name or (package.version and wheel[1] != Version(package.version)):
+    if wheel[0] != package.name or (package.version and wheel[1] != _version(package.version)):
         raise MalformedLockError(
             f"{file.filename} is not a wheel of {package}",
             why=f"its name says {wheel[0]} {wheel[1]}",
@@ -152,6 +162,7 @@ def _choice(
             reasons[other.filename] = "fits as well, but its build tag is lower"
         else:
             reasons[other.filename] = "fits as well; of equals the first by name is taken"
+    ranks = {other.filename: other.rank for other in candidates}
     wheels = sum(file.is_wheel for file in files)
     among = "the only wheel" if wheels == 1 else f"best of {wheels} wheels"
     return Choice(
@@ -161,7 +172,9 @@ def _choice(
         rank=best.rank,
         reason=f"{among}: {best.tag} is the target's {_nth(best.rank)} tag",
         rejected=tuple(
-            Rejection(filename=file.filename, reason=reasons[file.filename]) for file in files if file is not best.file
+            Rejection(filename=file.filename, reason=reasons[file.filename], rank=ranks.get(file.filename))
+            for file in files
+            if file is not best.file
         ),
     )
 
@@ -177,7 +190,13 @@ def _miss(file: LockedFile, wheel: WheelName | None, target: Target) -> tuple[in
         return 1000, "is a source distribution"
     if wheel is None:
         return 900, "has a name that is no wheel's"
-    found = nearest(wheel[3], target)
+    return _miss_by_tags(wheel[3], target)
+
+
+@lru_cache(maxsize=65536)
+def _miss_by_tags(tags: frozenset[Tag], target: Target) -> tuple[int, str]:
+    """How far tags miss the target, and why; wheels of all packages share a few hundred sets of tags."""
+    found = nearest(tags, target)
     if found is None or not found[2]:
         return 100, "has no tag among the target's"
     return found[0], " and ".join(text for _, text in found[2])

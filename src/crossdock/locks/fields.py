@@ -24,6 +24,9 @@ __all__ = ["MAX_LOCK_BYTES", "Table", "file_name", "load_toml", "locked_file", "
 #: A lock of ten thousand packages is about this large; more is not a lock.
 MAX_LOCK_BYTES = 64 * 1024 * 1024
 
+#: Below the number of digits that Python refuses to read as a number.
+_MAX_SPECIFIERS = 4096
+
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!~-]{0,254}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -228,6 +231,8 @@ class Table:
     def specifiers(self, key: str) -> str | None:
         """Return version specifiers (PEP 440), or None."""
         value = self.text(key)
+        if value is not None and len(value) > _MAX_SPECIFIERS:
+            raise malformed(self.where, f"{key!r} is too long")
         try:
             return None if value is None else str(SpecifierSet(value))
         except InvalidSpecifier as error:

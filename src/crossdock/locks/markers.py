@@ -57,10 +57,12 @@ class MarkerEvaluator:
     def __init__(
         self, environment: Mapping[str, str], extras: Collection[str], groups: Collection[str], *, target: str
     ) -> None:
+        self.extras = frozenset(extras)
+        self.groups = frozenset(groups)
         self._environment: dict[str, str | frozenset[str]] = {
             **environment,
-            "extras": frozenset(extras),
-            "dependency_groups": frozenset(groups),
+            "extras": self.extras,
+            "dependency_groups": self.groups,
             # Outside of metadata "extra" has no meaning; an empty one makes such markers false, not an error.
             "extra": "",
         }
@@ -101,7 +103,8 @@ class MarkerEvaluator:
             raise UndecidedMarkerError(
                 f"{where}: the marker {marker[:200]!r} cannot be decided for {self._target}",
                 why=f"it asks for {' and '.join(unknown)}, which is known only where the program runs",
-                hint="use a marker that does not ask for the kernel",
+                hint="set it in pyproject.toml: [tool.crossdock.markers] "
+                + " and ".join(f'{key} = "..."' for key in unknown),
             )
         return answers.pop()
 

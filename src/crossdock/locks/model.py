@@ -9,7 +9,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Dependency", "FromSource", "IndexOptions", "Lock", "LockFormat", "LockedFile", "Package", "Source", "SourceKind"]
+__all__ = [
+    "Dependency",
+    "FromSource",
+    "IndexOptions",
+    "Lock",
+    "LockFormat",
+    "LockedFile",
+    "Package",
+    "Source",
+    "SourceKind",
+]
 
 LockFormat = Literal["uv.lock", "pylock.toml", "requirements.txt", "poetry.lock", "pdm.lock"]
 FromSource = Literal["auto", "allow", "never"]
@@ -18,7 +28,7 @@ SourceKind = Literal["registry", "url", "path", "directory", "virtual", "vcs"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedFile:
-    """A wheel or source distribution, and where it is.
+    """A wheel or source distribution, and where it is; with neither URL nor path, on the index by its hash.
 
     Attributes:
         filename: Plain file name: no separator, no ``..``, ASCII.
@@ -86,7 +96,8 @@ class Package:
         name: Normalised project name.
         version: As locked; None where the format leaves it open (source trees).
         source: Where it comes from.
-        files: Wheels and source distribution, in the lock's order; empty for formats that hold only hashes.
+        files: Wheels and source distribution, in the lock's order; empty for formats that hold only hashes. Formats
+            that hold names and hashes alone (poetry.lock, pdm.lock) leave it to the index where they are.
         hashes: SHA-256 of every permitted file, for formats that hold only hashes.
         requires_python: The package's own version specifiers, where the format has them.
         dependencies: What it always needs.
@@ -146,6 +157,8 @@ class Lock:
         groups: What each dependency group adds, likewise.
         default_groups: Groups taken when the caller names none.
         index_options: Where to look for files, in formats that say so apart from packages.
+        conflicts: Sets of which no two may be active together: pairs of the marker variable (``extras`` or
+            ``dependency_groups``) and the name in it that markers of the lock ask for.
     """
 
     path: Path
@@ -159,3 +172,4 @@ class Lock:
     groups: Mapping[str, tuple[Dependency, ...]] = field(default_factory=dict, hash=False)
     default_groups: tuple[str, ...] = ()
     index_options: IndexOptions = field(default_factory=IndexOptions)
+    conflicts: tuple[frozenset[tuple[str, str]], ...] = ()

@@ -111,7 +111,7 @@ wheels = [{{ filename = "one-1.0-py3-none-any.whl", hash = "sha256:{h(18)}" }}]
 [[package]]
 name = "devtool"
 version = "1.0"
-source = {{ git = "https://git.example/devtool?rev=main#abc" }}
+source = {{ git = "https://git.example/devtool?rev=main#{"ab" * 20}" }}
 """
 
 PYLOCK = f"""

@@ -109,7 +109,7 @@ class TestUv:
             ('name = "server", extra', 'name = "nobody", extra', MalformedLockError, "no entry"),
             ('name = "num", version = "1.0", ', 'name = "num", ', MalformedLockError, "2 entries"),
             ("sys_platform == 'win32'", "sys_platform ==", MalformedLockError, "marker"),
-            ('{ editable = "." }', '{ editable = "sub" }', UnsupportedLockError, "workspace"),
+            ('{ editable = "." }', '{ editable = "sub" }', UnsupportedLockError, "no project at its root"),
             ('{ editable = "." }', "{ }", MalformedLockError, "package my-app"),
             ('name = "server"\n', "name = 'x y'\n", MalformedLockError, "is not a name"),
             (">=3.11", "newest", MalformedLockError, "requires-python"),
@@ -132,11 +132,15 @@ class TestUv:
 
     def test_another_project_and_a_member_are_told_apart(self, tmp_path: Path) -> None:
         member = '[[package]]\nname = "member"\nversion = "1"\nsource = { editable = "member" }\n'
+        manifest = '[manifest]\nmembers = ["member", "my-app"]\n'
 
         with pytest.raises(UnsupportedLockError, match="locks the project my-app, not other"):
             read(tmp_path, "uv.lock", UV + member, "other")
-        with pytest.raises(UnsupportedLockError, match="member is a member of the workspace"):
+        with pytest.raises(UnsupportedLockError, match="locks the project my-app, not member"):
             read(tmp_path, "uv.lock", UV + member, "member")
+        with pytest.raises(UnsupportedLockError, match=r"no workspace member other\n.*its members are member, my-app"):
+            read(tmp_path, "uv.lock", UV + member + manifest, "other")
+        assert read(tmp_path, "uv.lock", UV + member + manifest, "Member").project == "member"
 
 
 class TestPylock:

@@ -16,7 +16,6 @@ from crossdock.errors import (
     TargetNotLockedError,
     UndecidedMarkerError,
     UnknownExtraError,
-    UnsupportedSourceError,
 )
 from crossdock.locks import (
     Choice,
@@ -84,7 +83,7 @@ class TestActivation:
         assert versions(select(uv_lock, target(), ["new"]))["shared"] == "2.0"
 
     def test_two_versions_at_once_are_refused(self, uv_lock: Lock) -> None:
-        with pytest.raises(ConflictingPackagesError, match=r"shared is needed twice .*: 1\.0 .* and 2\.0"):
+        with pytest.raises(ConflictingPackagesError, match="in conflict: the extra new and the extra old"):
             select(uv_lock, target(), ["old", "new"])
 
     def test_an_extra_may_include_another_of_the_project(self, uv_lock: Lock) -> None:
@@ -95,8 +94,8 @@ class TestActivation:
 
     def test_groups_are_off_unless_asked_for(self, uv_lock: Lock) -> None:
         assert "devtool" not in versions(select(uv_lock, target()))
-        with pytest.raises(UnsupportedSourceError, match=r"devtool 1\.0 is a repository"):
-            select(uv_lock, target(), groups=["dev"])
+        builds = select(uv_lock, target(), groups=["dev"]).builds
+        assert [(build.package.name, build.reason) for build in builds] == [("devtool", "is a repository, built here")]
 
     def test_the_false_marker_of_what_is_left_out_is_told(self, uv_lock: Lock) -> None:
         skipped = {(s.package.name, s.package.version): s.markers for s in select(uv_lock, target()).skipped}
@@ -224,7 +223,7 @@ class TestNoWheel:
                 "speedups-1.0.tar.gz",
             ),
             package("fine-1.0-py3-none-any.whl", name="fine"),
-            package("old-2.0.tar.gz", name="old", version="2.0"),
+            package("old-2.0-cp27-cp27m-win32.whl", "old-2.0.tar.gz", name="old", version="2.0"),
         )
 
         with pytest.raises(NoWheelError) as caught:
@@ -232,11 +231,11 @@ class TestNoWheel:
 
         text = str(caught.value)
         assert "2 packages have no wheel for linux/arm64+glibc2.17 (cpython 3.11.0): old 2.0, speedups 1.0" in text
-        assert "old 2.0: there is only a source distribution" in text
+        assert "old 2.0: nearest is old-2.0-cp27-cp27m-win32.whl, which is for Windows" in text
         assert "nearest is speedups-1.0-cp311-cp311-manylinux_2_34_aarch64.whl, which needs glibc 2.34" in text
         assert "cp311-cp311: manylinux_2_34_aarch64, win_amd64" in text
         assert "cp312-cp312: manylinux_2_17_x86_64" in text
-        assert "building one is not supported yet" in text
+        assert "[tool.crossdock.packages.old]" in text
 
     def test_a_wheel_with_no_wheels_name_is_a_miss(self) -> None:
         answer = choose(package(), package("speedups-1.0-x.whl").files, target())
@@ -248,6 +247,40 @@ class TestNoWheel:
         bomb = "-".join(".".join(f"{kind}{n}" for n in range(60)) for kind in ("py", "abi", "plat"))
 
         assert isinstance(choose(package(), package(f"speedups-1.0-{bomb}.whl").files, target()), Misfit)
+
+
+class TestBuildsFromSource:
+    """What has no wheel for any platform may be pure Python; what has some has code to compile."""
+
+    SDIST_ONLY = package("old-2.0.tar.gz", name="old", version="2.0")
+    FOR_ANOTHER_PYTHON = package("old-2.0-py2-none-any.whl", "old-2.0.tar.gz", name="old", version="2.0")
+    COMPILED = package("old-2.0-cp311-cp311-win_amd64.whl", "old-2.0.tar.gz", name="old", version="2.0")
+
+    @pytest.mark.parametrize("found", [SDIST_ONLY, FOR_ANOTHER_PYTHON, replace(COMPILED, from_source="allow")], ids=str)
+    def test_a_source_distribution_is_built(self, found: Package) -> None:
+        selection = select(lock_of(found), target())
+
+        assert selection.choices == ()
+        [build] = selection.builds
+        assert build.file is not None
+        assert build.file.filename == "old-2.0.tar.gz"
+        assert "has to be pure Python" in build.reason
+        assert build.required_by == ("",)
+
+    @pytest.mark.parametrize("found", [COMPILED, replace(SDIST_ONLY, from_source="never")], ids=str)
+    def test_or_that_is_refused(self, found: Package) -> None:
+        with pytest.raises(NoWheelError, match="old 2.0"):
+            select(lock_of(found), target())
+
+    def test_a_wheel_that_fits_is_preferred(self) -> None:
+        found = package("old-2.0-py3-none-any.whl", "old-2.0.tar.gz", name="old", version="2.0")
+        assert select(lock_of(replace(found, from_source="allow")), target()).builds == ()
+
+    def test_the_other_files_are_told_with_their_reasons(self) -> None:
+        [build] = select(lock_of(self.FOR_ANOTHER_PYTHON), target()).builds
+        assert [(item.filename, item.reason) for item in build.rejected] == [
+            ("old-2.0-py2-none-any.whl", "is for Python 2, the target has 3.11")
+        ]
 
 
 class TestRequirements:
