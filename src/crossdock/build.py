@@ -10,12 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossdock.errors import BasePackageGoneError, ConfigError, DamagedLayerError, DownloadError
+from crossdock.built import with_built_sources
+from crossdock.errors import ConfigError, DamagedLayerError
+from crossdock.fetching import fetch_bases, fetch_files
 from crossdock.oci.image import Image, make_image, make_index, timestamp
 from crossdock.oci.layout import check_output, write_layout, write_layout_tar
 from crossdock.oci.model import LAYER_GZIP, Descriptor
-from crossdock.plan import debian_config, index_config
 from crossdock.projects.firstparty import build_own_wheel, check_fits
+from crossdock.rewritten import with_rewritten_wheels
 from crossdock.runconfig import run_config
 from crossdock.stack import base_part, check_paths, stack
 from crossdock.store.actions import action_key
@@ -31,14 +33,13 @@ if TYPE_CHECKING:
 
     from crossdock.layers.cached import LayerRecipe, MadeLayer
     from crossdock.oci.reference import Reference
-    from crossdock.plan import Plan, Services
+    from crossdock.plan import Plan
     from crossdock.projects.firstparty import OwnWheel
+    from crossdock.services import Services
     from crossdock.stack import Part
     from crossdock.store.blobs import Store
 
 __all__ = ["Built", "StoreScanCache", "build_image"]
-
-_NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +89,10 @@ def build_image(plan: Plan, services: Services, *, output: Path, reference: Refe
     """
     epoch = source_date_epoch()
     check_output(output)
-    own = build_own_wheel(plan.project, services.store)
-    _fetch_wheels(plan, services)
+    own = build_own_wheel(plan.project, services, locked=plan.locked)
+    fetch_files(plan, services)
+    plan = with_built_sources(plan, services, locked=plan.locked)
+    plan = with_rewritten_wheels(plan, services)
     parts = [stack(part, own, services.store) for part in plan.targets]
     runs = [run_config(plan.project, part, own, services.store) for part in plan.targets]
     for part in plan.targets:
@@ -148,23 +151,6 @@ def source_date_epoch(environ: Mapping[str, str] = os.environ) -> int:
     return int(text)
 
 
-def _fetch_wheels(plan: Plan, services: Services) -> None:
-    """Bring every wheel that is not in the store into it, each once for all targets."""
-    files = {choice.file.sha256: choice.file for part in plan.targets for choice in part.selection.choices}
-    missing = [file for sha256, file in files.items() if services.store.find(sha256) is None]
-    if not missing:
-        return
-    from crossdock.store.downloads import FileRequest, fetch
-    from crossdock.store.http import HttpClient
-
-    requests = [
-        FileRequest(name=file.filename, url=plan.location(file), sha256=file.sha256, size=file.size) for file in missing
-    ]
-    config = index_config(plan.project, plan.index_options)
-    http = HttpClient(ca_bundle=config.ca_bundle, trusted_urls=config.urls())
-    fetch(services.store, requests, http=http, progress=services.progress)
-
-
 def _make_all(
     parts: Iterable[Part], plan: Plan, own: OwnWheel, services: Services
 ) -> dict[str, tuple[MadeLayer, LayerFacts]]:
@@ -172,7 +158,8 @@ def _make_all(
     # The largest first: one that is begun last would leave the other workers idle.
     recipes = {part.recipe.key: part.recipe for part in sorted(parts, key=lambda part: -part.weight)}
     missing = {key for key, recipe in recipes.items() if recipe.find(services.store) is None}
-    _fetch_bases(plan, missing, services)
+    bases = [part.base for part in plan.targets if base_part(part.base, services.store).recipe.key in missing]
+    fetch_bases(bases, plan.project, services)
     cache = StoreScanCache(services.store)
 
     def make(recipe: LayerRecipe) -> tuple[MadeLayer, LayerFacts]:
@@ -195,33 +182,6 @@ def _make_all(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-def _fetch_bases(plan: Plan, missing: set[str], services: Services) -> None:
-    """Fetch the packages of those bases whose layer has to be made."""
-    from crossdock.bases.debian.base import debian_requests
-
-    config = debian_config(plan.project)
-    requests = [
-        request
-        for part in plan.targets
-        if base_part(part.base, services.store).recipe.key in missing
-        for request in debian_requests(part.base, config)
-    ]
-    if not requests:
-        return
-    from crossdock.store.downloads import fetch
-
-    try:
-        fetch(services.store, requests, progress=services.progress)
-    except DownloadError as error:
-        if error.status != _NOT_FOUND:
-            raise
-        raise BasePackageGoneError(
-            f"A package of {plan.base} in crossdock.lock is no longer on the mirror",
-            why=error.what,
-            hint="run `crossdock lock` for the packages of today, or name a snapshot mirror in [tool.crossdock.debian]",
-        ) from None
 
 
 def _annotations(plan: Plan, epoch: int) -> dict[str, str]:

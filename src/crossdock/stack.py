@@ -112,7 +112,7 @@ def _group_part(group: Group, scheme: Scheme, store: Store) -> Part:
 
 def _own_part(own: OwnWheel, scheme: Scheme, store: Store) -> Part:
     return Part(
-        # The wheel was compressed by this machine's zlib, so its streams must not be copied.
+        # What is built here is not compressed, so there is nothing to copy.
         wheel_recipe(store, [(own.filename, own.sha256)], scheme, copy_streams=False),
         f"crossdock: {own.filename}",
         {"dev.crossdock.layer": "project"},

@@ -13,6 +13,7 @@ from crossdock.errors import ImpureProjectError, ProjectBuildError
 from crossdock.layers.cached import MadeLayer, wheel_recipe
 from crossdock.projects.firstparty import OwnWheel, build_own_wheel
 from crossdock.projects.project import load_project
+from crossdock.services import Services
 from crossdock.store.blobs import Store
 from crossdock.wheels.archive import WheelArchive
 from crossdock.wheels.scheme import posix_venv
@@ -53,7 +54,7 @@ def build(folder: Path, backend: str, monkeypatch: pytest.MonkeyPatch, *, umask:
     try:
         project = load_project(write_project(folder / "project", backend, FILES))
         store = Store(folder / "store")
-        return layer(store, build_own_wheel(project, store))
+        return layer(store, build_own_wheel(project, Services(store=store)))
     finally:
         os.umask(before)
         monkeypatch.undo()
@@ -75,7 +76,7 @@ def test_a_compiled_project_is_refused(tmp_path: Path) -> None:
     )
     root = write_project(tmp_path / "project", SETUPTOOLS, {**FILES, "setup.py": setup, "x.c": "not C"})
     with pytest.raises(ImpureProjectError, match="for this machine only"):
-        build_own_wheel(load_project(root), Store(tmp_path / "store"))
+        build_own_wheel(load_project(root), Services(store=Store(tmp_path / "store")))
 
 
 SETUPTOOLS_SCM = 'requires = ["setuptools", "setuptools-scm"]\nbuild-backend = "setuptools.build_meta"'
@@ -99,7 +100,7 @@ def test_a_version_from_git_is_the_one_of_the_commit_that_is_built(backend: str,
     root = top / where
     tool = (TOOL if where == "." else TOOL_IN_REPOSITORY)[backend]
     text = f'[build-system]\n{backend}\n[project]\nname = "demo"\ndynamic = ["version"]\n{tool}\n'
-    for name, content in {**FILES, "pyproject.toml": text, "crossdock.lock": "left out"}.items():
+    for name, content in {**FILES, "pyproject.toml": text, "crossdock.lock": "version = 1\n"}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content)
     git(top, "init", "--quiet")
@@ -107,12 +108,17 @@ def test_a_version_from_git_is_the_one_of_the_commit_that_is_built(backend: str,
     git(top, "commit", "--quiet", "--message", "one")
     git(top, "tag", "v1.5")
     project = load_project(root)
-    wheel = build_own_wheel(project, store)
+    wheel = build_own_wheel(project, Services(store=store))
     assert wheel.filename.startswith("demo-1.5-py")
     with WheelArchive(store.path(wheel.sha256), wheel.filename) as archive:
         assert "demo/data.txt" in {member.name for member in archive.members}  # setuptools-scm takes what is tracked
+    # The build changed crossdock.lock, which is tracked and no source: the work tree counts as clean.
+    assert (root / "crossdock.lock").read_text() != "version = 1\n"
+    assert build_own_wheel(project, Services(store=store)) == wheel
     git(top, "commit", "--quiet", "--allow-empty", "--message", "two")
-    assert build_own_wheel(project, store).filename.startswith("demo-1.6.dev1+g")
+    later = build_own_wheel(project, Services(store=store)).filename
+    assert later.startswith("demo-1.6.dev1+g")
+    assert ".d2" not in later
 
 
 def test_a_version_from_git_without_git_is_an_error(tmp_path: Path) -> None:
@@ -120,14 +126,15 @@ def test_a_version_from_git_without_git_is_an_error(tmp_path: Path) -> None:
     root = write_project(tmp_path / "project", HATCHLING, FILES)
     (root / "pyproject.toml").write_text(text)
     with pytest.raises(ProjectBuildError, match="The build backend of demo failed") as caught:
-        build_own_wheel(load_project(root), Store(tmp_path / "store"))
+        build_own_wheel(load_project(root), Services(store=Store(tmp_path / "store")))
     assert "name the version in [project]" in caught.value.hint
 
 
 def test_a_module_that_was_deleted_is_not_built_from_what_is_left_of_it(tmp_path: Path) -> None:
     root = write_project(tmp_path / "project", SETUPTOOLS, {**FILES, "build/lib/demo/deleted.py": "x = 1\n"})
     store = Store(tmp_path / "store")
-    wheel = build_own_wheel(load_project(root), store)
+    wheel = build_own_wheel(load_project(root), Services(store=store))
     with WheelArchive(store.path(wheel.sha256), wheel.filename) as archive:
         assert "demo/deleted.py" not in {member.name for member in archive.members}
-    assert sorted(path.name for path in root.iterdir()) == ["README.md", "build", "pyproject.toml", "src"]
+    after = ["README.md", "build", "crossdock.lock", "pyproject.toml", "src"]
+    assert sorted(path.name for path in root.iterdir()) == after

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossdock.bases.debian.base import suite_of
+from crossdock.bases.facts import BaseFacts
 from crossdock.errors import PythonChoiceError, UnsupportedBaseError
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
-__all__ = ["SUITE_PYTHONS", "check_base", "default_base"]
+__all__ = ["SUITE_PYTHONS", "assumed_facts", "check_base", "default_base"]
 
 #: Debian suites, newest stable first, and the Python they are sure to have. It only serves to choose a default; what a
 #: base really has is read from its packages.
 SUITE_PYTHONS = {"trixie": (3, 13), "bookworm": (3, 11)}
+#: glibc and full version of Python at a suite's release; updates within a stable suite keep the former.
+_RELEASED_WITH = {"trixie": ((2, 41), "3.13.5"), "bookworm": ((2, 36), "3.11.2")}
 
 
 def default_base(wanted: tuple[int, int] | None, requires_python: SpecifierSet) -> str:
@@ -42,6 +45,30 @@ def default_base(wanted: tuple[int, int] | None, requires_python: SpecifierSet) 
 def _may_be(version: tuple[int, int], requires_python: SpecifierSet) -> bool:
     """Tell whether some release of a series satisfies the specifiers."""
     return any(requires_python.contains(f"{version[0]}.{version[1]}.{patch}") for patch in range(100))
+
+
+def assumed_facts(base: str) -> BaseFacts:
+    """Give what a suite was released with, for answers that need no base to be locked yet.
+
+    Raises:
+        UnsupportedBaseError: It is another kind of base, or a suite that nothing is known of.
+    """
+    suite = check_base(base)
+    if suite not in _RELEASED_WITH:
+        raise UnsupportedBaseError(
+            f"The Python and the C library of {base} are not known",
+            why="crossdock.lock does not have this base yet",
+            hint="run `crossdock lock`, or name a Python with --python",
+        )
+    libc_version, python_version = _RELEASED_WITH[suite]
+    return BaseFacts(
+        libc="glibc",
+        libc_version=libc_version,
+        python_version=python_version,
+        python_path="/usr/bin/python3",
+        user="",
+        home="",
+    )
 
 
 def check_base(base: str) -> str:

@@ -1,4 +1,6 @@
-"""``crossdock.lock``: the exact contents of every base, so that a build next year gives the same bytes.
+"""``crossdock.lock``: the exact contents of every base, and what builds from source run on.
+
+So a build next year gives the same bytes.
 
 The file names no host: where packages are fetched from is the business of each machine.
 """
@@ -9,11 +11,18 @@ import contextlib
 import os
 import tempfile
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from crossdock.bases.debian.locked import LockedDebianBase, LockedPackage, check_locked_package
 from crossdock.errors import LockfileError
+from crossdock.sdists.locked import (
+    LockedBuild,
+    LockedRequirement,
+    check_locked_build,
+    check_locked_requirement,
+    pool,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +39,15 @@ _AGAIN = "run `crossdock lock` to make it again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lockfile:
-    """The locked bases, sorted by name and architecture."""
+    """What is locked.
+
+    Attributes:
+        bases: Sorted by name and architecture.
+        builds: What builds from source run on, sorted by name and version.
+    """
 
     bases: tuple[LockedDebianBase, ...] = ()
+    builds: tuple[LockedBuild, ...] = ()
 
     def find(self, name: str, architecture: str) -> LockedDebianBase | None:
         """Give the locked base for a base's name and an OCI architecture, if there is one."""
@@ -42,7 +57,12 @@ class Lockfile:
         """Give a lock in which ``base`` takes the place of what it had for the same name and architecture."""
         key = (base.name, base.architecture)
         others = (other for other in self.bases if (other.name, other.architecture) != key)
-        return Lockfile(bases=tuple(sorted((*others, base), key=lambda item: (item.name, item.architecture))))
+        bases = sorted((*others, base), key=lambda item: (item.name, item.architecture))
+        return replace(self, bases=tuple(bases))
+
+    def find_build(self, name: str, version: str | None) -> LockedBuild | None:
+        """Give what the build of a distribution runs on, if that is locked; ``version`` is None for source trees."""
+        return next((build for build in self.builds if (build.name, build.version) == (name, version)), None)
 
 
 def format_lockfile(lockfile: Lockfile) -> str:
@@ -58,7 +78,22 @@ def format_lockfile(lockfile: Lockfile) -> str:
         }
         for base in sorted(lockfile.bases, key=lambda item: (item.name, item.architecture))
     ]
-    return _HEADER + tomli_w.dumps({"version": _VERSION, "base": bases})
+    builds = [
+        {
+            "name": build.name,
+            **({} if build.version is None else {"version": build.version}),
+            "requires": list(build.requires),
+            "uses": [str(item) for item in build.uses],
+        }
+        for build in sorted(lockfile.builds, key=lambda item: item.key)
+    ]
+    requirements = [
+        {"name": item.name, "version": item.version, "sha256": list(item.sha256s)} for item in pool(lockfile.builds)
+    ]
+    document: dict[str, Any] = {"version": _VERSION, "base": bases}
+    if builds:  # a file without them is as older versions write it
+        document |= {"build": builds, "build-requirement": requirements}
+    return _HEADER + tomli_w.dumps(document)
 
 
 def parse_lockfile(text: str, *, origin: str) -> Lockfile:
@@ -82,12 +117,58 @@ def parse_lockfile(text: str, *, origin: str) -> Lockfile:
             why=f"it reads version {_VERSION}",
             hint=f"use the crossdock that wrote it, or {_AGAIN}",
         )
-    _check_keys(data, {"version", "base"}, origin)
+    _check_keys(data, {"version", "base", "build", "build-requirement"}, origin)
     bases = tuple(_base(item, origin) for item in _tables(data, "base", origin))
     keys = [(base.name, base.architecture) for base in bases]
     if len(set(keys)) != len(keys):
         raise LockfileError(f"{origin} has one base twice", hint=_AGAIN)
-    return Lockfile(bases=bases)
+    return Lockfile(bases=bases, builds=_builds(data, origin))
+
+
+def _builds(data: Mapping[str, Any], origin: str) -> tuple[LockedBuild, ...]:
+    requirements = {
+        str(item): item for item in (_requirement(it, origin) for it in _tables(data, "build-requirement", origin))
+    }
+    builds = tuple(_build(item, requirements, origin) for item in _tables(data, "build", origin))
+    if len({build.key for build in builds}) != len(builds):
+        raise LockfileError(f"{origin} has one build twice", hint=_AGAIN)
+    if list(requirements) != [str(item) for item in pool(builds)]:
+        raise LockfileError(f"{origin}: the build requirements are not those that builds use, in order", hint=_AGAIN)
+    return tuple(sorted(builds, key=lambda build: build.key))
+
+
+def _requirement(data: Mapping[str, Any], origin: str) -> LockedRequirement:
+    _check_keys(data, {"name", "version", "sha256"}, origin)
+    item = LockedRequirement(
+        name=_value(data, "name", str, origin),
+        version=_value(data, "version", str, origin),
+        sha256s=_texts(data, "sha256", origin),
+    )
+    try:
+        check_locked_requirement(item)
+    except LockfileError as error:
+        raise LockfileError(f"{origin}: {error.what}", hint=_AGAIN) from error
+    return item
+
+
+def _build(data: Mapping[str, Any], requirements: Mapping[str, LockedRequirement], origin: str) -> LockedBuild:
+    _check_keys(data, {"name", "version", "requires", "uses"}, origin)
+    name = _value(data, "name", str, origin)
+    where = f"{origin}: {name}"
+    uses = _texts(data, "uses", where)
+    if unknown := [item for item in uses if item not in requirements]:
+        raise LockfileError(f"{where} uses {unknown[0]!r}, which is no build requirement there", hint=_AGAIN)
+    build = LockedBuild(
+        name=name,
+        version=_value(data, "version", str, where) if "version" in data else None,
+        requires=_texts(data, "requires", where),
+        uses=tuple(requirements[item] for item in uses),
+    )
+    try:
+        check_locked_build(build)
+    except LockfileError as error:
+        raise LockfileError(f"{origin}: {error.what}", hint=_AGAIN) from error
+    return build
 
 
 def _base(data: Mapping[str, Any], origin: str) -> LockedDebianBase:
@@ -122,6 +203,13 @@ def _value(data: Mapping[str, Any], key: str, kind: type, origin: str) -> Any:  
     if not isinstance(value, kind) or isinstance(value, bool):
         raise LockfileError(f"{origin}: {key} is missing, or not of type {kind.__name__}", hint=_AGAIN)
     return value
+
+
+def _texts(data: Mapping[str, Any], key: str, origin: str) -> tuple[str, ...]:
+    value = _value(data, key, list, origin)
+    if not all(isinstance(item, str) for item in value):
+        raise LockfileError(f"{origin}: {key} is not an array of strings", hint=_AGAIN)
+    return tuple(value)
 
 
 def _tables(data: Mapping[str, Any], key: str, origin: str) -> list[Mapping[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from crossdock.bases.choose import check_base
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crossdock.bases.debian.locked import LockedDebianBase
     from crossdock.bases.lockfile import Lockfile
     from crossdock.store.blobs import Store
+    from crossdock.store.http import HttpClient
     from crossdock.store.progress import Progress
 
 __all__ = ["BaseLocker"]
@@ -31,6 +32,7 @@ class BaseLocker:
         packages: Debian packages beside those of every base.
         config: Settings for Debian archives.
         store: Where package lists are kept.
+        http: How the archive is read; None for a client made when there is need of it.
         progress: What draws how far downloads are.
         warn: Told what a user should know of how the lock was made.
     """
@@ -40,6 +42,7 @@ class BaseLocker:
     packages: tuple[str, ...]
     config: DebianConfig
     store: Store
+    http: HttpClient | None
     progress: Progress | None
     warn: Callable[[str], None]
 
@@ -69,10 +72,20 @@ class BaseLocker:
         found = {architecture: self._find(lockfile, architecture) for architecture in wanted}
         return {architecture: base for architecture, base in found.items() if base is not None}
 
+    def find(self, architecture: str) -> LockedDebianBase | None:
+        """Give the base as it is locked for an OCI architecture, if it is.
+
+        Raises:
+            LockfileError: The file cannot be read.
+        """
+        check_base(self.base)
+        return self._find(self._read(), architecture)
+
     def renew(self, architectures: Iterable[str]) -> None:
         """Lock the base for some architectures from the archive as it is now, whatever the file says.
 
-        Other architectures of the same base stay as they are. A file that cannot be read is replaced.
+        Other architectures of the same base stay as they are. What builds from source run on is forgotten, so that it
+        is found anew when it is next needed. A file that cannot be read is replaced.
 
         Raises:
             BaseError: The base cannot be locked.
@@ -84,15 +97,15 @@ class BaseLocker:
         except LockfileError as error:
             self.warn(f"{error.what}; it is replaced")
             lockfile = Lockfile()
-        self._lock(lockfile, architectures)
+        self._lock(replace(lockfile, builds=()), architectures)
 
     def _lock(self, lockfile: Lockfile, architectures: Iterable[str]) -> Lockfile:
         from crossdock.bases.debian.base import lock_debian
-        from crossdock.bases.lockfile import Lockfile, write_lockfile
+        from crossdock.bases.lockfile import write_lockfile
 
         suite = check_base(self.base)
         # What was locked for a base the project has no longer goes.
-        lockfile = Lockfile(bases=tuple(base for base in lockfile.bases if base.name == self.base))
+        lockfile = replace(lockfile, bases=tuple(base for base in lockfile.bases if base.name == self.base))
         warnings: dict[str, None] = {}
         for architecture in sorted(set(architectures)):
             locked = lock_debian(
@@ -101,6 +114,7 @@ class BaseLocker:
                 packages=self.packages,
                 config=self.config,
                 store=self.store,
+                http=self.http,
                 progress=self.progress,
             )
             warnings |= dict.fromkeys(locked.warnings)

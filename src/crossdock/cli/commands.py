@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossdock.cli.options import project_of, request_of, services_of
 from crossdock.errors import UsageError
-from crossdock.store import Store, terminal_progress
 
 if TYPE_CHECKING:
     import argparse
 
-    from crossdock.plan import Plan, Services
+    from crossdock.plan import Plan
 
 __all__ = ["image", "lock", "plan", "verify"]
 
 _COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip")
-#: Each layer in the making takes memory, and past a few Python itself is what they wait for.
-_MOST_JOBS = 4
 
 
 def image(options: argparse.Namespace) -> int:
@@ -28,13 +25,12 @@ def image(options: argparse.Namespace) -> int:
     from crossdock.build import build_image
     from crossdock.oci.reference import parse_reference
     from crossdock.plan import make_plan
-    from crossdock.projects.project import load_project
 
-    project = load_project(Path(options.project))
+    project = project_of(options)
     reference = parse_reference(options.tag or project.name)
     output = _output(options.output, project.root / "dist" / f"{project.name}_image")
-    services = _services(options)
-    made = make_plan(project, options.target, services, locked=options.locked)
+    services = services_of(options)
+    made = make_plan(project, request_of(options), services)
     built = build_image(made, services, output=output, reference=reference)
     if not options.quiet:
         print(built.report.to_text(), end="", file=sys.stderr)
@@ -45,10 +41,12 @@ def image(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """Show a plan."""
-    from crossdock.plan import make_plan, plan_json
-    from crossdock.projects.project import load_project
+    from crossdock.plan import make_plan
+    from crossdock.plan_json import plan_json
 
-    made = make_plan(load_project(Path(options.project)), options.target, _services(options), locked=options.locked)
+    if options.diff is not None:
+        return _plan_diff(options)
+    made = make_plan(project_of(options), request_of(options), services_of(options))
     if options.json:
         print(json.dumps(plan_json(made), indent=2))
     else:
@@ -56,12 +54,32 @@ def plan(options: argparse.Namespace) -> int:
     return 0
 
 
+def _plan_diff(options: argparse.Namespace) -> int:
+    """Show what changed since an old plan; that something did is no failure."""
+    from crossdock.plan import make_plan
+    from crossdock.plan_diff import compare, diff_json, diff_text, read_plan, view
+    from crossdock.plan_json import plan_json
+
+    old = read_plan(Path(options.diff))  # before all else, as planning may have to ask the network
+    made = make_plan(project_of(options), request_of(options), services_of(options))
+    found = compare(old, view(plan_json(made)))
+    print(json.dumps(diff_json(found), indent=2) if options.json else "\n".join(diff_text(found)))
+    return 0
+
+
 def lock(options: argparse.Namespace) -> int:
     """Write crossdock.lock."""
+    from crossdock.errors import MissingLockError
+    from crossdock.fetching import lock_requirements
     from crossdock.plan import lock_bases
-    from crossdock.projects.project import load_project
 
-    print(lock_bases(load_project(Path(options.project)), options.target, _services(options)))
+    project, request, services = project_of(options), request_of(options), services_of(options)
+    path = lock_bases(project, request, services)
+    try:
+        lock_requirements(project, request, services)
+    except MissingLockError:
+        services.warn("there is no lock of packages yet, so what builds from source run on is not recorded")
+    print(path)
     return 0
 
 
@@ -90,23 +108,11 @@ def _output(text: str | None, default: Path) -> Path:
     return Path(text)
 
 
-def _services(options: argparse.Namespace) -> Services:
-    from crossdock.plan import Services
-
-    jobs = getattr(options, "jobs", None) or min(os.cpu_count() or 1, _MOST_JOBS)
-    progress = None if options.quiet else terminal_progress()
-    return Services(store=Store.default(), progress=progress, jobs=jobs, warn=_warn)
-
-
-def _warn(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr)
-
-
 def _plan_text(made: Plan) -> str:
-    lines = [f"{made.project.name} on {made.base}, from {made.lock.name}"]
+    lines = [f"{made.project.name} on {made.base}, from {made.project_lock.lock.path.name}"]
     for part in made.targets:
         target = part.target
-        lines += ["", f"{target.platform}: Python {target.python.full_version}, {target.platform.libc}"]
+        lines += ["", f"{target.platform}: Python {target.python.full_version}, {target.platform.floor}"]
         width = max((len(str(choice.package)) for choice in part.selection.choices), default=0)
         lines += [f"  {str(choice.package).ljust(width)}  {choice.file.filename}" for choice in part.selection.choices]
         lines += [f"  without {item.package}: {' or '.join(item.markers)} is false" for item in part.selection.skipped]

@@ -23,6 +23,8 @@ __all__ = ["MAX_LOCK_BYTES", "Table", "file_name", "load_toml", "locked_file", "
 
 #: A lock of ten thousand packages is about this large; more is not a lock.
 MAX_LOCK_BYTES = 64 * 1024 * 1024
+#: File names have the name in them, and file systems end them at 255.
+_LONGEST_NAME = 255
 
 #: Below the number of digits that Python refuses to read as a number.
 _MAX_SPECIFIERS = 4096
@@ -93,6 +95,8 @@ def file_name(value: str, where: str) -> str:
 
 def project_name(value: str, where: str) -> str:
     """Return a project or extra name in normalised form (PEP 503)."""
+    if len(value) > _LONGEST_NAME:
+        raise malformed(where, f"{value[:80]!r} and so on is too long for a name")
     try:
         return canonicalize_name(value, validate=True)
     except InvalidName as error:

@@ -19,6 +19,8 @@ __all__ = ["Line", "Lines", "read_lines"]
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _MAX_FILES = 100
+#: Of an included file, as most systems bound it.
+_LONGEST_PATH = 1024
 #: Options that change nothing here: what is pinned by hash needs no search, and TLS is always checked.
 _WITHOUT_EFFECT = {"--pre", "--prefer-binary", "--require-hashes"}
 _WITHOUT_EFFECT_VALUED = {"--trusted-host", "--only-binary", "--use-feature"}
@@ -116,6 +118,8 @@ class _Reader:
             return
         key, value = _option(text, where)
         if key in {"--requirement", "--constraint"}:
+            if len(value) > _LONGEST_PATH:
+                raise malformed(where, "the name of the included file is too long")
             included = path.parent / value
             self._check_inside(included, where)
             self.read(included, constraint=constraint or key == "--constraint")

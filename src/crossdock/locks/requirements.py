@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from crossdock.errors import MalformedLockError, UnpinnedRequirementError
-from crossdock.locks.fields import locked_file, malformed, sha256_of
+from crossdock.locks.fields import locked_file, malformed, project_name, sha256_of
 from crossdock.locks.files import parse_wheel
 from crossdock.locks.markers import parse_marker
 from crossdock.locks.model import Dependency, Lock, Package, Source
@@ -74,7 +74,7 @@ def _requirement(line: Line) -> _Read | None:
         requirement = Requirement(body)
     except (InvalidRequirement, ValueError, RecursionError) as error:
         raise malformed(line.where, f"{body[:80]!r} is not a requirement: {str(error).splitlines()[0]}") from error
-    name = canonicalize_name(requirement.name)
+    name = project_name(requirement.name, line.where)
     marker = str(requirement.marker) if requirement.marker else None
     if requirement.url is not None:
         package = _by_url(line, name, requirement.url, hashes)

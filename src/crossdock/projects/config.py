@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import ConfigError
+from crossdock.projects.overrides import read_overrides
+from crossdock.projects.table import Table
+from crossdock.targets.environment import MARKER_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from crossdock.locks.overrides import Override
 
 __all__ = ["Config", "read_config"]
 
@@ -40,6 +44,8 @@ class Config:
         security_mirror: URL of a mirror of Debian's security archive.
         keyring: Path of the Debian archive keyring.
         check_valid_until: Whether an index past its ``Valid-Until`` is refused.
+        markers: Values of marker variables by target as written; those of "" are for every target.
+        overrides: What is set for single packages, by normalised name.
     """
 
     targets: tuple[str, ...] | None = None
@@ -59,72 +65,8 @@ class Config:
     security_mirror: str | None = None
     keyring: str | None = None
     check_valid_until: bool = True
-
-
-class _Table:
-    """A TOML table that is read key by key, so that unknown keys and wrong types are told with their place."""
-
-    def __init__(self, values: Any, where: str) -> None:  # noqa: ANN401  it is whatever the file holds
-        if not isinstance(values, dict):
-            raise ConfigError(f"{where} is not a table", hint=f"write [{where}] and its keys below it")
-        self._values = values
-        self._where = where
-        self._known: dict[str, None] = {}  # in the order asked for
-
-    def text(self, key: str) -> str | None:
-        value = self._take(key)
-        if value is not None and (not isinstance(value, str) or not value.strip()):
-            raise self._wrong(key, "a string")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...] | None:
-        value = self._take(key)
-        if value is None:
-            return None
-        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            raise self._wrong(key, "an array of strings")
-        return tuple(value)
-
-    def mapping(self, key: str) -> dict[str, str]:
-        value = self._take(key)
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            raise self._wrong(key, "a table of strings")
-        for name, item in value.items():
-            if not isinstance(item, (str, int, float)):  # its value, or another's, may be a secret
-                raise ConfigError(f"{self._where}.{key}: {name} must be a string")
-        return {name: _as_text(item) for name, item in value.items()}
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        value = self._take(key)
-        if value is not None and not isinstance(value, bool):
-            raise self._wrong(key, "true or false")
-        return default if value is None else value
-
-    def table(self, key: str) -> _Table:
-        value = self._take(key)
-        return _Table({} if value is None else value, f"{self._where}.{key}")
-
-    def any(self, key: str) -> Any:  # noqa: ANN401
-        return self._take(key)
-
-    def finish(self) -> None:
-        """Refuse keys nobody asked for."""
-        for key in self._values:
-            if key not in self._known:
-                close = difflib.get_close_matches(key, self._known, n=1)
-                raise ConfigError(
-                    f"{self._where} has no setting {key!r}",
-                    hint=f"did you mean {close[0]!r}?" if close else f"the settings are {', '.join(self._known)}",
-                )
-
-    def _take(self, key: str) -> Any:  # noqa: ANN401
-        self._known[key] = None
-        return self._values.get(key)
-
-    def _wrong(self, key: str, wanted: str) -> ConfigError:
-        return ConfigError(f"{self._where}: {key} must be {wanted}, not {self._values[key]!r}")
+    markers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    overrides: Mapping[str, Override] = field(default_factory=dict)
 
 
 def read_config(tool_table: Any) -> Config:  # noqa: ANN401
@@ -140,7 +82,7 @@ def read_config(tool_table: Any) -> Config:  # noqa: ANN401
 
 
 def _read(tool_table: Any) -> Config:  # noqa: ANN401
-    table = _Table(tool_table, "tool.crossdock")
+    table = Table(tool_table, "tool.crossdock")
     debian = table.table("debian")
     verify = table.table("verify")
     targets = table.texts("targets")
@@ -164,17 +106,15 @@ def _read(tool_table: Any) -> Config:  # noqa: ANN401
         security_mirror=debian.text("security-mirror"),
         keyring=debian.text("keyring"),
         check_valid_until=debian.flag("check-valid-until", default=True),
+        markers=_markers(table.any("markers")),
+        overrides=read_overrides(table.any("packages")),
     )
     for part in (debian, verify, table):
         part.finish()
     return config
 
 
-def _as_text(value: str | float) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _version(table: _Table) -> str | None:
+def _version(table: Table) -> str | None:
     value = table.any("python")
     if isinstance(value, float):
         raise ConfigError(
@@ -201,6 +141,27 @@ def _env(env: dict[str, str]) -> dict[str, str]:
         if "\0" in value:
             raise ConfigError(f"tool.crossdock.env: the value of {name} holds a NUL character")
     return env
+
+
+def _markers(value: Any) -> dict[str, dict[str, str]]:  # noqa: ANN401
+    """Read marker variables: strings are for every target, a table is for the target it is named after."""
+    where = "tool.crossdock.markers"
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} is not a table", hint=f"write [{where}] and its keys below it")
+    found = {"": {key: item for key, item in value.items() if not isinstance(item, dict)}}
+    found |= {key: item for key, item in value.items() if isinstance(item, dict)}
+    for target, values in found.items():
+        place = f"{where}.{target!r}" if target else where
+        for key, item in values.items():
+            if key not in MARKER_KEYS:
+                raise ConfigError(
+                    f"{place}: {key!r} is not a marker variable", hint=f"there are {', '.join(MARKER_KEYS)}"
+                )
+            if not isinstance(item, str) or not item:
+                raise ConfigError(f"{place}: {key} must be a string, not {item!r}")
+    return found
 
 
 def _ports(value: Any) -> tuple[str, ...]:  # noqa: ANN401

@@ -7,12 +7,15 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from crossdock.errors import ImpureProjectError, NoBackendError, ProjectBuildError, WheelError
-from crossdock.projects.backend import build_wheel, copy_project, hook_environment, scratch_folder
+from crossdock.errors import BackendFailedError, ImpureProjectError, NoBackendError, ProjectBuildError, WheelError
+from crossdock.projects.backend import copy_project
 from crossdock.projects.repository import repository_state
 from crossdock.projects.sources import source_digest
+from crossdock.sdists.hooks import hook_environment, scratch_folder
+from crossdock.sdists.requirements import BuildLock, Subject, requirements_key
+from crossdock.sdists.wheel import check_tags, rewrite_wheel
 from crossdock.store.actions import action_key
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from crossdock.projects.project import Project
+    from crossdock.sdists.locked import LockedBuild
+    from crossdock.services import Services
     from crossdock.store.blobs import Store
     from crossdock.targets.target import Target
 
@@ -47,13 +52,23 @@ class OwnWheel:
         return parse_wheel_filename(self.filename)[3]
 
 
-def build_own_wheel(project: Project, store: Store) -> OwnWheel:
+def build_own_wheel(project: Project, services: Services, *, locked: bool = False) -> OwnWheel:
     """Build the project's wheel in an isolated environment, or take the one built from the same sources before.
+
+    What its backend runs on is that of ``crossdock.lock``, or is recorded there.
+
+    Args:
+        project: The project.
+        services: The store, and what it is filled by.
+        locked: Refuse to change ``crossdock.lock``.
 
     Raises:
         NoBackendError: pyproject.toml has no ``[build-system]``.
         ProjectBuildError: The backend fails, builds something else than the project's wheel, or a file cannot be read.
         ImpureProjectError: The wheel is for one platform only, so it holds code compiled for this machine.
+        BuildRequirementsError: What the backend requires cannot be had.
+        LockfileError: ``crossdock.lock`` cannot be read, or would have to change and may not.
+        OfflineError: Something would have to be downloaded, and may not.
     """
     if not project.has_backend:
         raise NoBackendError(
@@ -61,10 +76,14 @@ def build_own_wheel(project: Project, store: Store) -> OwnWheel:
             why="the project's own code enters an artifact as the wheel its backend builds",
             hint='add [build-system] with, for example, requires = ["hatchling"] and build-backend = "hatchling.build"',
         )
+    lock = BuildLock.of_project(project.root, services, locked=locked)
+    subject = Subject(name=project.name)
     try:
         git = repository_state(project.root, hook_environment(os.environ), versioned=project.version is None)
-        recorded = None if git is None else _recorded(store, _key(source_digest(project.root), git))
-        return recorded or _build(project, store, git)
+        recorded = None
+        if git is not None:
+            recorded = _recorded(services.store, _key(source_digest(project.root), git, lock.find(subject)))
+        return recorded or _build(project, lock, subject, git)
     except OSError as error:
         raise ProjectBuildError(
             f"The files of {project.name} cannot be read or copied",
@@ -87,8 +106,9 @@ def check_fits(wheel: OwnWheel, target: Target) -> None:
         )
 
 
-def _key(sources: str, git: str) -> str:
-    return action_key("own-wheel/2", sources=sources, git=git, python=sys.version.split()[0])
+def _key(sources: str, git: str, uses: LockedBuild | None) -> str:
+    python = sys.version.split()[0]
+    return action_key("own-wheel/3", sources=sources, git=git, python=python, uses=requirements_key(uses))
 
 
 def _recorded(store: Store, key: str) -> OwnWheel | None:
@@ -100,19 +120,37 @@ def _recorded(store: Store, key: str) -> OwnWheel | None:
     )
 
 
-def _build(project: Project, store: Store, git: str | None) -> OwnWheel:
-    with scratch_folder() as folder:
+def _build(project: Project, lock: BuildLock, subject: Subject, git: str | None) -> OwnWheel:
+    from crossdock.sdists.backend import Builds
+
+    store = lock.services.store
+    with scratch_folder() as scratch:
+        builds = Builds(lock, scratch)
+        folder = builds.folder()
         copy = copy_project(project.root, folder)
         # Of the copy, not of the project: somebody may have saved a file in between. And before the backend writes.
         sources = source_digest(copy)
-        path = build_wheel(project, copy, folder / "wheel")
+        try:
+            path, uses = builds.wheel(subject, copy, folder)
+        except BackendFailedError as error:
+            raise _failed(project, error) from None
         _check_pure(project, path.name)
         scripts = _scripts(project, path)
-        wheel = OwnWheel(filename=path.name, sha256=store.add_file(path), scripts=scripts)
+        wheel = OwnWheel(filename=path.name, sha256=store.add_file(rewrite_wheel(path, folder)), scripts=scripts)
+    lock.write(uses)
     if git is not None:
         record = {"filename": wheel.filename, "sha256": wheel.sha256, "scripts": list(wheel.scripts)}
-        store.record(_key(sources, git), record)
+        store.record(_key(sources, git, lock.find(subject)), record)
     return wheel
+
+
+def _failed(project: Project, error: BackendFailedError) -> ProjectBuildError:
+    return ProjectBuildError(
+        error.what,
+        why=error.why,
+        hint=f"`python -m build --wheel {project.root}` shows more; if only that works, the backend reads what "
+        "crossdock keeps from it: files outside the project, or variables (name the version in [project] instead)",
+    )
 
 
 def _scripts(project: Project, path: Path) -> tuple[str, ...]:
@@ -130,14 +168,14 @@ def _scripts(project: Project, path: Path) -> tuple[str, ...]:
 
 def _check_pure(project: Project, filename: str) -> None:
     try:
-        name, _, _, tags = parse_wheel_filename(filename)
+        named = check_tags(filename)
     except InvalidWheelFilename as error:
         raise ProjectBuildError(f"The build backend of {project.name} built no wheel", why=str(error)) from None
-    if any(tag.platform != "any" or tag.abi != "none" for tag in tags):
+    if isinstance(named, str):
         raise ImpureProjectError(
-            f"{project.name} built {filename}, which is for this machine only",
+            f"{project.name} built {filename}, which {named}",
             why="its code was compiled here, so it would not run on other targets",
             hint="move the compiled part to a package of its own that publishes wheels for every target",
         )
-    if canonicalize_name(name) != project.name:
+    if named[0] != project.name:
         raise ProjectBuildError(f"The build backend of {project.name} built {filename}, another distribution")

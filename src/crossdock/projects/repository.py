@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["clone_repository", "match_repository", "repository_state"]
 
+#: crossdock writes it, also while it builds; it is no source.
+_OWN_FILE = "crossdock.lock"
 _CHANGED = ("diff", "--name-only", "--no-relative", "--no-ext-diff", "-z")
 
 
@@ -39,7 +41,8 @@ def repository_state(root: Path, environ: Mapping[str, str], *, versioned: bool)
         return ""
     questions: list[tuple[str, ...]] = [("ls-files", "-z", "--", str(root))]
     if versioned:
-        if _git(top, environ, "status", "--porcelain", "--untracked-files=no", "-z") != b"":
+        changed = ("status", "--porcelain", "--untracked-files=no", "-z", "--", ".", f":(exclude,glob)**/{_OWN_FILE}")
+        if _git(top, environ, *changed) != b"":
             return None
         questions += [
             ("rev-parse", "HEAD"),
@@ -61,12 +64,13 @@ def clone_repository(top: Path, copy: Path, environ: Mapping[str, str]) -> bool:
 def match_repository(top: Path, copy: Path, environ: Mapping[str, str]) -> None:
     """Let a clone whose files were copied say the same as the real repository of what is tracked and what was changed.
 
-    What was left out of the copy, or is a file there and a link here, is no change.
+    What was left out of the copy, or is a file there and a link here, is no change; nor is a crossdock.lock.
     """
     tracked = _git(top, environ, "ls-files", "--stage", "-z") or b""
     _git(copy, environ, "update-index", "-z", "--index-info", stdin=tracked)
     real, copied = ({*(_git(folder, environ, *_CHANGED) or b"").split(b"\0")} for folder in (top, copy))
-    only_here = b"\0".join(sorted(copied - real))
+    own = {path for path in copied if path.rpartition(b"/")[2] == _OWN_FILE.encode()}
+    only_here = b"\0".join(sorted((copied - real) | own))
     _git(copy, environ, "update-index", "-z", "--skip-worktree", "--stdin", stdin=only_here)
 
 

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.errors import ProjectBuildError
+from crossdock.sdists.hooks import EARLIEST_ZIP_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["EARLIEST_ZIP_TIME", "copy_sources", "repository_top", "source_digest"]
-
-#: 1980-01-01, the first moment a zip archive can name, in seconds.
-EARLIEST_ZIP_TIME = 315532800
+__all__ = ["copy_sources", "repository_top", "source_digest"]
 
 #: Folders that tools make in a project's root. None is an input of a build, and some change with every run.
 #: Deeper down, a folder of such a name may well be a package.

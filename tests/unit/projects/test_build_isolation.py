@@ -22,6 +22,7 @@ from crossdock.projects import sources
 from crossdock.projects.firstparty import OwnWheel, build_own_wheel, check_fits
 from crossdock.projects.project import load_project
 from crossdock.projects.sources import source_digest
+from crossdock.services import Services
 from crossdock.store.blobs import Store
 from crossdock.targets.platform import parse_platform
 from crossdock.targets.python import parse_python
@@ -89,7 +90,7 @@ def write_project(
 
 
 def seen(root: Path, store: Store) -> dict[str, Any]:
-    wheel = build_own_wheel(load_project(root), store)
+    wheel = build_own_wheel(load_project(root), Services(store=store))
     with WheelArchive(store.path(wheel.sha256), wheel.filename) as archive:
         (member,) = (member for member in archive.members if member.name == "demo/seen.json")
         value: dict[str, Any] = json.loads(archive.read(member))
@@ -181,7 +182,7 @@ def test_a_link_to_everything_is_refused(tmp_path: Path, store: Store, monkeypat
     root = write_project(tmp_path / "project")
     (root / "all").symlink_to("/")
     with pytest.raises(ProjectBuildError, match="more than 50 files") as caught:
-        build_own_wheel(load_project(root), store)
+        build_own_wheel(load_project(root), Services(store=store))
     assert "links that lead out" in caught.value.hint
 
 
@@ -196,32 +197,29 @@ def test_a_name_that_cannot_be_copied_is_an_error(
 
     monkeypatch.setattr("crossdock.projects.sources.shutil.copyfile", full)
     with pytest.raises(ProjectBuildError, match="The files of demo cannot be read or copied") as caught:
-        build_own_wheel(load_project(root), store)
+        build_own_wheel(load_project(root), Services(store=store))
     assert "No space left on device" in caught.value.why
 
 
 def test_variables_locale_zone_and_umask_are_the_same_everywhere(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changing = ("SETUPTOOLS_SCM_PRETEND_VERSION", "HATCH_BUILD_HOOKS_ENABLE", "GIT_DIR", "PYTHONHASHSEED", "CFLAGS")
-    for name in changing:
+    changing = {"SETUPTOOLS_SCM_PRETEND_VERSION", "HATCH_BUILD_HOOKS_ENABLE", "GIT_DIR", "PYTHONHASHSEED", "CFLAGS"}
+    # How to reach the network, and with which passwords, is for pip to know.
+    secret = {"PIP_INDEX_URL", "UV_INDEX_URL", "https_proxy"}
+    for name in changing | secret:
         monkeypatch.setenv(name, "7")
-    for name, value in {
-        "TZ": "Asia/Tokyo",
-        "LC_ALL": "C",
-        "PIP_RETRIES": "1",
-        "https_proxy": "http://p.example",
-    }.items():
+    for name, value in {"TZ": "Asia/Tokyo", "LC_ALL": "C"}.items():
         monkeypatch.setenv(name, value)
     before = os.umask(0o077)
     try:
         found = seen(write_project(tmp_path / "project"), store)
     finally:
         os.umask(before)
-    assert not set(changing) & set(found["environ"])
-    fixed = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONUTF8": "1", "SOURCE_DATE_EPOCH": "315532800"}
-    kept = {"PIP_RETRIES": "1", "https_proxy": "http://p.example", "HOME": os.environ.get("HOME")}
-    assert {**found["environ"], **fixed, **kept} == found["environ"]
+    assert (changing | secret) & set(found["environ"]) == {"PYTHONHASHSEED"}
+    fixed = {"PYTHONHASHSEED": "0", "PIP_NO_INDEX": "1"}
+    fixed |= {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONUTF8": "1", "SOURCE_DATE_EPOCH": "315532800"}
+    assert {**found["environ"], **fixed, "HOME": os.environ.get("HOME")} == found["environ"]
     if sys.platform != "win32":
         assert found["umask"] == 0o022
 
@@ -245,7 +243,7 @@ def test_nothing_temporary_stays_behind(tmp_path: Path, store: Store, temporary:
     environ = dict(os.environ)
     root = write_project(tmp_path / "project", first=f"assert os.getcwd().startswith({str(temporary)!r}); {first}")
     try:
-        build_own_wheel(load_project(root), store)
+        build_own_wheel(load_project(root), Services(store=store))
         assert first == ""
     except ProjectBuildError:
         assert first
@@ -262,7 +260,8 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from crossdock.projects.project import load_project;"
         "from crossdock.projects.firstparty import build_own_wheel; from crossdock.store.blobs import Store;"
-        "build_own_wheel(load_project(Path(sys.argv[1])), Store(Path(sys.argv[2])))"
+        "from crossdock.services import Services;"
+        "build_own_wheel(load_project(Path(sys.argv[1])), Services(store=Store(Path(sys.argv[2]))))"
     )
     command = [sys.executable, "-c", code, str(root), str(tmp_path / "store")]
     environ = {**os.environ, "TMPDIR": str(temporary)}
@@ -283,15 +282,15 @@ POINTS = "[console_scripts]\nserve = demo:serve\nadmin = demo:admin\n"
 
 def test_scripts_are_those_of_the_wheel_also_when_it_was_built_before(tmp_path: Path, store: Store) -> None:
     project = load_project(write_project(tmp_path / "project", points=POINTS))
-    wheel = build_own_wheel(project, store)
+    wheel = build_own_wheel(project, Services(store=store))
     assert wheel.scripts == ("admin", "serve")
-    assert build_own_wheel(project, store) == wheel
+    assert build_own_wheel(project, Services(store=store)) == wheel
 
 
 def test_a_wheel_nobody_can_install_is_refused(tmp_path: Path, store: Store) -> None:
     project = load_project(write_project(tmp_path / "project", points="[console_scripts]\n../x = demo:serve\n"))
     with pytest.raises(ProjectBuildError, match="built no usable wheel") as caught:
-        build_own_wheel(project, store)
+        build_own_wheel(project, Services(store=store))
     assert "a script is NAME = MODULE:FUNCTION" in caught.value.why
 
 

@@ -10,6 +10,7 @@ from tests.support.wheelmaker import wheel_files
 from crossdock.errors import ImpureProjectError, NoBackendError, ProjectBuildError
 from crossdock.projects.firstparty import _check_pure, build_own_wheel
 from crossdock.projects.project import load_project
+from crossdock.services import Services
 from crossdock.store.blobs import Store
 from crossdock.wheels.archive import WheelArchive
 
@@ -65,17 +66,17 @@ def test_a_wheel_is_built_once_for_each_state_of_the_sources(
     runs = tmp_path / "runs"
     first = f"open({str(runs)!r}, 'a').write(os.environ['SOURCE_DATE_EPOCH'] + '\\n')"
     project = write_project(tmp_path / "project", first=first)
-    wheel = build_own_wheel(project, store)
+    wheel = build_own_wheel(project, Services(store=store))
     assert wheel.filename == "demo-1.0-py3-none-any.whl"
     with WheelArchive(store.path(wheel.sha256), wheel.filename) as archive:
         assert "demo/__init__.py" in {member.name for member in archive.members}
-    assert build_own_wheel(project, store) == wheel
+    assert build_own_wheel(project, Services(store=store)) == wheel
     assert clocks(runs) == ["315532800"] * 1
     store.path(wheel.sha256).unlink()
-    assert store.find(build_own_wheel(project, store).sha256)
+    assert store.find(build_own_wheel(project, Services(store=store)).sha256)
     assert clocks(runs) == ["315532800"] * 2
     (project.root / "demo.txt").write_text("a change")
-    build_own_wheel(project, store)
+    build_own_wheel(project, Services(store=store))
     assert clocks(runs) == ["315532800"] * 3
     assert capfd.readouterr() == ("", "")
     assert sorted(path.name for path in project.root.iterdir()) == ["backend.py", "demo.txt", "pyproject.toml"]
@@ -84,7 +85,7 @@ def test_a_wheel_is_built_once_for_each_state_of_the_sources(
 def test_a_failing_backend_is_an_error_in_its_own_words(tmp_path: Path, store: Store) -> None:
     project = write_project(tmp_path / "project", first="raise SystemExit('README.md is missing')")
     with pytest.raises(ProjectBuildError, match="The build backend of demo failed") as caught:
-        build_own_wheel(project, store)
+        build_own_wheel(project, Services(store=store))
     assert "README.md is missing" in caught.value.why
     assert "python -m build --wheel" in caught.value.hint
 
@@ -113,7 +114,7 @@ def test_a_pure_wheel_may_be_for_any_python(tmp_path: Path, name: str) -> None:
 def test_a_refused_wheel_is_not_kept(tmp_path: Path, store: Store) -> None:
     project = write_project(tmp_path / "project", name="demo-1.0-cp311-cp311-linux_x86_64.whl")
     with pytest.raises(ImpureProjectError) as caught:
-        build_own_wheel(project, store)
+        build_own_wheel(project, Services(store=store))
     assert "wheels for every target" in caught.value.hint
     assert not (store.root / "blobs").exists()
 
@@ -121,5 +122,5 @@ def test_a_refused_wheel_is_not_kept(tmp_path: Path, store: Store) -> None:
 def test_a_project_without_a_backend_is_told_what_to_add(tmp_path: Path, store: Store) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "demo"')
     with pytest.raises(NoBackendError, match="has no \\[build-system\\]") as caught:
-        build_own_wheel(load_project(tmp_path), store)
+        build_own_wheel(load_project(tmp_path), Services(store=store))
     assert 'build-backend = "hatchling.build"' in caught.value.hint

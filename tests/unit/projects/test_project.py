@@ -46,6 +46,55 @@ def test_standard_metadata_is_read(make_project: Callable[[str], Project]) -> No
     assert project.config.base == "debian:bookworm"
 
 
+def test_poetrys_metadata_counts_where_the_standard_tables_are_silent(make_project: Callable[[str], Project]) -> None:
+    project = make_project(
+        """
+        [tool.poetry]
+        name = "Hello_App"
+        version = "1.2"
+        description = "Says hello"
+        license = "MIT"
+        homepage = "https://hello.example/"
+        [tool.poetry.urls]
+        Tracker = "https://bugs.example/"
+        [tool.poetry.dependencies]
+        python = "^3.11"
+        """
+    )
+    assert (project.name, project.version, project.description, project.license) == (
+        "hello-app",
+        "1.2",
+        "Says hello",
+        "MIT",
+    )
+    assert project.urls == {"homepage": "https://hello.example/", "tracker": "https://bugs.example/"}
+    assert "3.11.0" in project.requires_python
+    assert "3.10.9" not in project.requires_python
+    assert "4.0" not in project.requires_python
+
+
+def test_the_standard_tables_count_before_poetrys(make_project: Callable[[str], Project]) -> None:
+    project = make_project(
+        """
+        [project]
+        name = "a"
+        requires-python = ">=3.12"
+        [tool.poetry]
+        name = "b"
+        version = "2"
+        [tool.poetry.dependencies]
+        python = "~3.10 || ^3.12"
+        """
+    )
+    assert (project.name, project.version, str(project.requires_python)) == ("a", "2", ">=3.12")
+
+
+def test_a_union_of_pythons_keeps_its_gap(make_project: Callable[[str], Project]) -> None:
+    project = make_project("[tool.poetry]\nname = 'a'\n[tool.poetry.dependencies]\npython = '~3.10 || >=3.12'")
+
+    assert [minor for minor in range(9, 15) if f"3.{minor}.0" in project.requires_python] == [10, 12, 13, 14]
+
+
 def test_a_name_alone_is_enough(make_project: Callable[[str], Project]) -> None:
     project = make_project('[project]\nname = "a"')
     assert (project.version, project.description, project.has_backend) == (None, "", False)
@@ -74,6 +123,9 @@ def test_the_file_itself_may_be_named(tmp_path: Path) -> None:
         ('[project]\nname = "a b"', "is not a project name"),
         ('[project]\nname = "a"\nrequires-python = "three"', "requires-python is 'three', which cannot be read"),
         ('[project]\nname = "a"\nrequires-python = 3', "requires-python is 3, which"),
+        ("[tool.poetry]\nname = 'a'\n[tool.poetry.dependencies]\npython = '^^3'", "dependency python cannot be read"),
+        ("[tool.poetry]\nname = 'a'\ndependencies = 1", "dependencies is not a table"),
+        ("tool = {poetry = 1}", "poetry is not a table"),
         ('[project]\nname = "a"\nrequires-python = [">=3"]', "requires-python is ['>=3'], which"),
     ],
 )

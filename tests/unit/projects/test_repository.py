@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crossdock.projects.backend import copy_project, hook_environment
+from crossdock.projects.backend import copy_project
 from crossdock.projects.repository import repository_state
 from crossdock.projects.sources import source_digest
+from crossdock.sdists.hooks import hook_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,8 +87,18 @@ def test_the_copy_says_what_the_project_says(tmp_path: Path, copies: Copies, whe
     (root / "a.py").write_text("changed")
     assert copies.describe(root) == "v1.0-dirty"
     (root / "a.py").write_text("")
-    (root / "crossdock.lock").unlink()
+    (root / ".vscode/x").unlink()
     assert copies.describe(root) == git(root, "describe", "--tags", "--dirty") == "v1.0-dirty"
+
+
+@pytest.mark.parametrize("where", [".", "apps/one"])
+def test_the_lock_that_a_build_writes_makes_no_work_tree_dirty(tmp_path: Path, copies: Copies, where: str) -> None:
+    root = write_repository(tmp_path / "repository", where)
+    before = state(root)
+    (root / "crossdock.lock").write_text("version = 1")
+    assert state(root) == before
+    assert copies.describe(root) == "v1.0"
+    assert git(root, "describe", "--tags", "--dirty") == "v1.0-dirty"
 
 
 def test_another_commit_tag_or_branch_is_another_state(tmp_path: Path, copies: Copies) -> None:

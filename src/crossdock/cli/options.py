@@ -1,0 +1,147 @@
+"""Arguments that several commands share, and what they mean in terms of the library."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from crossdock.projects.project import Project
+    from crossdock.request import Request
+    from crossdock.services import Services
+
+__all__ = ["add_cache", "add_parts", "add_project", "add_targets", "project_of", "request_of", "services_of"]
+
+_TARGET_HELP = """\
+platform to build for, such as linux/arm64 or linux/amd64+glibc2.28, a runtime that `crossdock targets` lists, or the
+file of a complete platform; may be given several times (default: targets in [tool.crossdock], or else linux/amd64 and
+linux/arm64)"""
+#: Each layer in the making takes memory, and past a few Python itself is what they wait for.
+_MOST_JOBS = 4
+
+
+def add_project(parser: argparse.ArgumentParser) -> None:
+    """Add the project's folder, or its name in a workspace."""
+    parser.add_argument("project", nargs="?", default=".", metavar="PROJECT", help="the project's folder (default: .)")
+    parser.add_argument("--package", metavar="NAME", help="the member of the workspace that PROJECT is in")
+
+
+def add_targets(parser: argparse.ArgumentParser, *, pythons: bool = True) -> None:
+    """Add targets, and the Pythons to combine them with."""
+    parser.add_argument("--target", action="append", default=[], metavar="T", help=_TARGET_HELP)
+    if pythons:
+        parser.add_argument(
+            "--python",
+            action="append",
+            default=[],
+            metavar="V",
+            help="Python of the targets, such as 3.12 or 3.13t; may be given several times (default: the base's)",
+        )
+
+
+def add_parts(parser: argparse.ArgumentParser, *, only: bool = True) -> None:
+    """Add which parts of the project and of its lock count."""
+    group = parser.add_argument_group("parts of the project")
+    group.add_argument("--extra", action="append", default=[], metavar="NAME", help="extra of the project to add")
+    group.add_argument("--all-extras", action="store_true", help="add every extra")
+    group.add_argument("--group", action="append", default=[], metavar="NAME", help="dependency group to add")
+    group.add_argument("--all-groups", action="store_true", help="add every dependency group")
+    group.add_argument("--no-group", action="append", default=[], metavar="NAME", help="dependency group to leave out")
+    group.add_argument("--no-dev", action="store_true", help="leave the group dev out, like --no-group dev")
+    group.add_argument("--no-default-groups", action="store_true", help="leave out the groups that settings name")
+    if only:
+        group.add_argument(
+            "--only-group", action="append", default=[], metavar="NAME", help="this dependency group and nothing else"
+        )
+    group.add_argument(
+        "--libc-policy",
+        choices=("newest", "lowest"),
+        default="newest",
+        help="of several fitting wheels take the one for the newest C library, as pip does, or for the lowest",
+    )
+    group.add_argument("--frozen", action="store_true", help="take the lock even if pyproject.toml is newer")
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """Add how files are come by, and what is printed on the way."""
+    parser.add_argument(
+        "--offline",
+        action="store_true",
+        default=_is_true(os.environ.get("CROSSDOCK_OFFLINE", "") or os.environ.get("UV_OFFLINE", "")),
+        help="use no network (also CROSSDOCK_OFFLINE=1)",
+    )
+    parser.add_argument(
+        "--files", metavar="DIR_OR_TAR", help="what `crossdock fetch --output` wrote: looked at before any network"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
+
+
+def project_of(options: argparse.Namespace) -> Project:
+    """Load the project that is meant.
+
+    Raises:
+        ProjectError: There is none, it has a mistake, or the workspace has no such member.
+    """
+    from pathlib import Path
+
+    from crossdock.projects.project import load_project
+
+    folder = Path(options.project)
+    if options.package:
+        from crossdock.projects.workspace import find_member
+
+        folder = find_member(folder, options.package)
+    return load_project(folder)
+
+
+def request_of(options: argparse.Namespace) -> Request:
+    """Give what is asked for, beside the project's settings."""
+    from crossdock.request import Request
+
+    return Request(
+        targets=tuple(options.target),
+        pythons=tuple(getattr(options, "python", ())),
+        extras=tuple(getattr(options, "extra", ())),
+        all_extras=getattr(options, "all_extras", False),
+        groups=tuple(getattr(options, "group", ())),
+        all_groups=getattr(options, "all_groups", False),
+        no_groups=(*getattr(options, "no_group", ()), *(("dev",) if getattr(options, "no_dev", False) else ())),
+        only_groups=tuple(getattr(options, "only_group", ())),
+        no_default_groups=getattr(options, "no_default_groups", False),
+        libc_policy=getattr(options, "libc_policy", "newest"),
+        frozen=getattr(options, "frozen", False),
+        locked=getattr(options, "locked", False),
+    )
+
+
+def services_of(options: argparse.Namespace) -> Services:
+    """Make what the command reaches out to."""
+    from crossdock.services import Services
+    from crossdock.store import Store, terminal_progress
+
+    fetched = None
+    if getattr(options, "files", None):
+        from pathlib import Path
+
+        from crossdock.fetched import open_fetched
+
+        fetched = open_fetched(Path(options.files))
+    return Services(
+        store=Store.default(),
+        progress=None if options.quiet else terminal_progress(),
+        jobs=getattr(options, "jobs", None) or min(os.cpu_count() or 1, _MOST_JOBS),
+        offline=options.offline,
+        fetched=fetched,
+        warn=_warn,
+    )
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)
+
+
+def _is_true(text: str) -> bool:
+    return text.strip().lower() not in {"", "0", "false", "no", "off"}

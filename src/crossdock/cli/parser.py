@@ -1,0 +1,249 @@
+"""The command line's arguments: what each command takes, and the function that runs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+from crossdock import __version__
+from crossdock.cli.options import add_cache, add_parts, add_project, add_targets
+from crossdock.errors import UsageError
+
+__all__ = ["make_parser"]
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are errors like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"`{self.prog} --help` lists what there is")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        sys.stdout.flush()  # so that whoever closed the pipe is noticed here, not when Python ends
+        super().exit(status, message)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the whole command line; `run` in what it gives names the function to call."""
+    parser = _Parser(
+        prog="crossdock",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        description="Build Python applications for other machines: from one lock file, for every target at once,\n"
+        "without Docker, without emulation, and proved before it is handed over.",
+        epilog="examples:\n"
+        "  crossdock image                        amd64 and arm64 image of the project here\n"
+        "  crossdock image app --target linux/arm64 --output app.tar --tag team/app:1.0\n"
+        "  crossdock plan --json                  which wheel for which target, and why\n"
+        "  crossdock check --target linux/arm64   is there a file of every package?\n"
+        "  crossdock explain numpy                who needs it, and which file of it is taken\n"
+        "  crossdock verify dist/app_image        prove an image that anybody built\n\n"
+        "The result is printed on standard output, everything else on standard error.",
+    )
+    parser.add_argument("--version", action="version", version=f"crossdock {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_image(commands)
+    _add_plan(commands)
+    _add_check(commands)
+    _add_explain(commands)
+    _add_targets(commands)
+    _add_lock(commands)
+    _add_fetch(commands)
+    _add_verify(commands)
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[_Parser], name: str, run: str, summary: str, description: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_image(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "image",
+        "crossdock.cli.commands:image",
+        "build an OCI image for every target",
+        "Build an OCI image index with one image for each target, prove every file in it, and write it as an\n"
+        "OCI image layout. Prints NAME@DIGEST of the index. Nothing of a target is executed.\n\n"
+        "Where crossdock.lock does not cover a target's base yet, it is completed and should be committed.",
+    )
+    add_project(parser)
+    add_targets(parser)
+    parser.add_argument(
+        "--output",
+        metavar="DIR_OR_TAR",
+        help="folder of the layout, or a file ending in .tar (default: dist/NAME_image in the project)",
+    )
+    parser.add_argument(
+        "--tag", metavar="REF", help="name and tag to record, as in team/app:1.0 (default: NAME:latest)"
+    )
+    parser.add_argument("--locked", action="store_true", help="fail if crossdock.lock would have to change")
+    parser.add_argument(
+        "--jobs", type=_positive, metavar="N", help="layers made at a time (default: a core each, at most 4)"
+    )
+    add_cache(parser)
+    add_parts(parser, only=False)
+
+
+def _add_plan(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "plan",
+        "crossdock.cli.commands:plan",
+        "show which wheel goes where, and why",
+        "Show what `crossdock image` would build: for every target its Python, its C library, and the file chosen\n"
+        "for each package with the reason. Downloads no wheel.",
+    )
+    add_project(parser)
+    add_targets(parser)
+    parser.add_argument("--json", action="store_true", help="print the plan as JSON, with every rejected file")
+    parser.add_argument(
+        "--diff", metavar="OLD_JSON", help="show what changed since a plan that --json printed; with --json as JSON"
+    )
+    parser.add_argument("--locked", action="store_true", help="fail if crossdock.lock would have to change")
+    add_cache(parser)
+    add_parts(parser)
+
+
+def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "check",
+        "crossdock.cli.check:check",
+        "tell whether every target has a file of every package",
+        "Show a table of packages and targets: wheel (for the platform), pure (a wheel for every platform), sdist (built\n"
+        "from source), missing, or - (not needed there). What is missing is explained below the table, and then the\n"
+        "exit code is 49. Downloads no wheel.",
+    )
+    add_project(parser)
+    add_targets(parser)
+    parser.add_argument("--json", action="store_true", help="print the answers as JSON")
+    add_cache(parser)
+    add_parts(parser)
+
+
+def _add_explain(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "explain",
+        "crossdock.cli.explain:explain",
+        "tell why a package is there, and why as this file",
+        "For every target: the ways from the project to the package, with each marker and whether it holds, and every\n"
+        "file of it, best first, with the reason why it was taken or not. Downloads no wheel.",
+    )
+    parser.add_argument("name", metavar="PACKAGE", help="name of a package in the lock")
+    parser.add_argument("--project", default=".", metavar="DIR", help="the project's folder (default: .)")
+    parser.add_argument("--package", metavar="NAME", help="the member of the workspace that DIR is in")
+    add_targets(parser)
+    parser.add_argument("--json", action="store_true", help="print the explanation as JSON")
+    add_cache(parser)
+    add_parts(parser)
+
+
+def _add_targets(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "targets",
+        "crossdock.cli.targets:targets",
+        "list the targets that are known",
+        "List platforms, Pythons and named runtimes, with the C library and the Python of each.",
+    )
+    parser.add_argument("--json", action="store_true", help="print all facts with their sources as JSON")
+    summary = "show what a target means"
+    parser = _command(commands, "target", "crossdock.cli.targets:target", summary, "Show what a target means.")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    show = _command(
+        actions,
+        "show",
+        "crossdock.cli.targets:target",
+        "print a target's wheel tags and markers",
+        "Print the marker environment of a target and the wheel tags it accepts, best first.",
+    )
+    show.add_argument(
+        "target",
+        metavar="T",
+        help="platform (linux/arm64+glibc2.28), runtime (aws-lambda-python3.12/arm64), or a complete platform's .json",
+    )
+    show.add_argument("--python", metavar="V", help="3.12, 3.14t, pypy3.11 (default: the target's own, or 3.12)")
+    show.add_argument(
+        "--libc-policy",
+        choices=("newest", "lowest"),
+        default="newest",
+        help="which of several wheels is taken: that for the newest libc or macOS, as pip does, or for the oldest",
+    )
+    form = show.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print platform, Python, environment and tags as JSON")
+    form.add_argument(
+        "--complete-platform", action="store_true", help="print the file that pex's --complete-platform takes"
+    )
+
+
+def _add_lock(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "lock",
+        "crossdock.cli.commands:lock",
+        "pin the base's exact contents in crossdock.lock",
+        "Choose the newest packages of the base from its signed index, for every target, and write them to\n"
+        "crossdock.lock by name, version and hash. Builds then use exactly these. Prints the file's path.",
+    )
+    add_project(parser)
+    add_targets(parser, pythons=False)
+    add_cache(parser)
+
+
+def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "fetch",
+        "crossdock.cli.fetch:fetch",
+        "bring everything here that builds need, or write it out",
+        "Download the wheels, source distributions and base packages that the named targets need, and nothing else.\n"
+        "With --output they are written to a folder or tar file, from which a machine without a network builds with\n"
+        "`crossdock image --offline --files DIR_OR_TAR`. Prints where the files are.",
+    )
+    add_project(parser)
+    add_targets(parser)
+    parser.add_argument("--all-targets", action="store_true", help="every target of the project's settings (default)")
+    parser.add_argument("--output", metavar="DIR_OR_TAR", help="write the files to a folder, or a file ending in .tar")
+    parser.add_argument("--locked", action="store_true", help="fail if crossdock.lock would have to change")
+    add_cache(parser)
+    add_parts(parser)
+
+
+def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "verify",
+        "crossdock.cli.commands:verify",
+        "prove that an image holds what it says",
+        "Read every file of every layer of an OCI image layout, by whomever it was built, and report each binary\n"
+        "that does not fit its image's platform. Exits with 0 only if there is no error.",
+    )
+    parser.add_argument("layout", metavar="OCI_LAYOUT", help="folder or tar file of the layout")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="path in the image that may hold binaries of other machines; may be given several times",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 0 < number <= 256:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 256")
+    return number
