@@ -10,16 +10,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossdock.built import with_built_sources
 from crossdock.errors import ConfigError, DamagedLayerError
-from crossdock.fetching import fetch_bases, fetch_files
 from crossdock.oci.image import Image, make_image, make_index, timestamp
 from crossdock.oci.layout import check_output, write_layout, write_layout_tar
 from crossdock.oci.model import LAYER_GZIP, Descriptor
 from crossdock.projects.firstparty import build_own_wheel, check_fits
-from crossdock.rewritten import with_rewritten_wheels
-from crossdock.runconfig import run_config
-from crossdock.stack import base_part, check_paths, stack
+from crossdock.steps.built import with_built_sources
+from crossdock.steps.fetching import fetch_bases, fetch_files
+from crossdock.steps.rewritten import with_rewritten_wheels
+from crossdock.steps.runconfig import run_config
+from crossdock.steps.stack import base_part, check_paths, stack
 from crossdock.store.actions import action_key
 from crossdock.verify.findings import LayerClaim
 from crossdock.verify.platforms import Platform as ImagePlatform
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from crossdock.plan import Plan
     from crossdock.projects.firstparty import OwnWheel
     from crossdock.services import Services
-    from crossdock.stack import Part
+    from crossdock.steps.stack import Part
     from crossdock.store.blobs import Store
 
 __all__ = ["Built", "StoreScanCache", "build_image"]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from crossdock.bases.choose import assumed_facts, default_base
 from crossdock.bases.locking import BaseLocker
+from crossdock.choosing.survey import load_lock, survey_targets
+from crossdock.choosing.targeting import check_for_image, image_target, plain_targets, specs, takes_base, wanted_python
 from crossdock.errors import PythonChoiceError
 from crossdock.locks import complete
-from crossdock.survey import load_lock, survey_targets
-from crossdock.targeting import check_for_image, image_target, plain_targets, specs, takes_base, wanted_python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from crossdock.bases.debian.config import DebianConfig
     from crossdock.bases.debian.locked import LockedDebianBase
     from crossdock.bases.facts import BaseFacts
+    from crossdock.choosing.request import Request
+    from crossdock.choosing.survey import ProjectLock
     from crossdock.locks import Selection
     from crossdock.projects.project import Project
-    from crossdock.request import Request
     from crossdock.services import Services
-    from crossdock.survey import ProjectLock
     from crossdock.targets import Target
 
 __all__ = [

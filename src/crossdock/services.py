@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from crossdock.fetched import FetchedSet
+    from crossdock.steps.fetched import FetchedSet
     from crossdock.store.blobs import Store
     from crossdock.store.config import IndexConfig
     from crossdock.store.http import HttpClient

@@ -15,7 +15,8 @@ import pytest
 from crossdock.bases.debian.locked import LockedDebianBase
 from crossdock.bases.facts import BaseFacts
 from crossdock.bases.lockfile import read_lockfile
-from crossdock.built import lock_builds, with_built_sources
+from crossdock.choosing.request import Request
+from crossdock.choosing.survey import load_lock, survey_targets
 from crossdock.errors import (
     BackendFailedError,
     BuildRequirementsError,
@@ -23,14 +24,13 @@ from crossdock.errors import (
     LockfileError,
     OfflineError,
 )
-from crossdock.fetching import fetch_files
 from crossdock.locks import complete
 from crossdock.plan import Plan, TargetPlan
 from crossdock.projects.project import load_project
-from crossdock.request import Request
 from crossdock.services import Services
+from crossdock.steps.built import lock_builds, with_built_sources
+from crossdock.steps.fetching import fetch_files
 from crossdock.store.blobs import Store
-from crossdock.survey import load_lock, survey_targets
 from crossdock.targets import Target
 from crossdock.targets.platform import parse_platform
 from crossdock.targets.python import parse_python

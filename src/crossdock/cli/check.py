@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from crossdock.checking import Check
+    from crossdock.choosing.survey import ProjectLock
     from crossdock.locks import Survey
+    from crossdock.reports.checking import Check
     from crossdock.services import Services
-    from crossdock.survey import ProjectLock
     from crossdock.targets import Target
 
 __all__ = ["check", "check_text", "grid_of", "survey_each"]
@@ -38,10 +38,10 @@ _MEANINGS = {
 
 def check(options: argparse.Namespace) -> int:
     """Check a lock for all targets; the exit code says whether everything is there."""
-    from crossdock.checking import check as compare
-    from crossdock.checking import check_json
+    from crossdock.choosing.survey import load_lock
     from crossdock.plan import targets_of
-    from crossdock.survey import load_lock
+    from crossdock.reports.checking import check as compare
+    from crossdock.reports.checking import check_json
 
     project, request, services = project_of(options), request_of(options), services_of(options)
     targets = targets_of(project, request, services)
@@ -65,7 +65,7 @@ def survey_each(
         SelectionError: No target has an answer, and for all of them it is the same reason.
         StoreError: The index had to be asked, and gave no answer.
     """
-    from crossdock.survey import survey_targets
+    from crossdock.choosing.survey import survey_targets
 
     try:
         return [*survey_targets(project_lock, targets, services)]
@@ -86,7 +86,7 @@ def survey_each(
 
 def check_text(found: Check, look: Look) -> list[str]:
     """Write a check for people: the table, what its words mean, and what is to be done about what is missing."""
-    from crossdock.checking import problems, summary
+    from crossdock.reports.checking import problems, summary
 
     lines = layout(grid_of(found), look) if found.rows else []
     for line in problems(found):

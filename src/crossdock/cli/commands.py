@@ -42,7 +42,7 @@ def image(options: argparse.Namespace) -> int:
 def plan(options: argparse.Namespace) -> int:
     """Show a plan."""
     from crossdock.plan import make_plan
-    from crossdock.plan_json import plan_json
+    from crossdock.reports.plan_json import plan_json
 
     if options.diff is not None:
         return _plan_diff(options)
@@ -57,8 +57,8 @@ def plan(options: argparse.Namespace) -> int:
 def _plan_diff(options: argparse.Namespace) -> int:
     """Show what changed since an old plan; that something did is no failure."""
     from crossdock.plan import make_plan
-    from crossdock.plan_diff import compare, diff_json, diff_text, read_plan, view
-    from crossdock.plan_json import plan_json
+    from crossdock.reports.plan_diff import compare, diff_json, diff_text, read_plan, view
+    from crossdock.reports.plan_json import plan_json
 
     old = read_plan(Path(options.diff))  # before all else, as planning may have to ask the network
     made = make_plan(project_of(options), request_of(options), services_of(options))
@@ -70,8 +70,8 @@ def _plan_diff(options: argparse.Namespace) -> int:
 def lock(options: argparse.Namespace) -> int:
     """Write crossdock.lock."""
     from crossdock.errors import MissingLockError
-    from crossdock.fetching import lock_requirements
     from crossdock.plan import lock_bases
+    from crossdock.steps.fetching import lock_requirements
 
     project, request, services = project_of(options), request_of(options), services_of(options)
     path = lock_bases(project, request, services)

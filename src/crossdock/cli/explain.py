@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from crossdock.explaining import Chain, Entry, Step, TargetExplanation
+    from crossdock.reports.explaining import Chain, Entry, Step, TargetExplanation
 
 __all__ = ["explain", "explain_json", "explain_text"]
 
@@ -34,12 +34,12 @@ _COLOURS = {"missing": "red", "sdist": "yellow"}
 
 def explain(options: argparse.Namespace) -> int:
     """Explain a package."""
+    from crossdock.choosing.survey import load_lock
     from crossdock.cli.check import survey_each
     from crossdock.errors import SelectionError
-    from crossdock.explaining import explain as reasons
-    from crossdock.explaining import find_package
     from crossdock.plan import targets_of
-    from crossdock.survey import load_lock
+    from crossdock.reports.explaining import explain as reasons
+    from crossdock.reports.explaining import find_package
 
     project, request, services = project_of(options), request_of(options), services_of(options)
     project_lock = load_lock(project, request)

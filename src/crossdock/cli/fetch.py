@@ -17,8 +17,8 @@ __all__ = ["fetch"]
 
 def fetch(options: argparse.Namespace) -> int:
     """Fetch what the targets need."""
-    from crossdock.fetched import check_fetched_output, write_fetched
-    from crossdock.fetching import fetch_everything
+    from crossdock.steps.fetched import check_fetched_output, write_fetched
+    from crossdock.steps.fetching import fetch_everything
 
     if options.all_targets and options.target:
         raise UsageError("--all-targets and --target exclude each other", hint="name the targets, or leave them out")

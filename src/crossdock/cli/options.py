@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
+    from crossdock.choosing.request import Request
     from crossdock.projects.project import Project
-    from crossdock.request import Request
     from crossdock.services import Services
 
 __all__ = ["add_cache", "add_parts", "add_project", "add_targets", "project_of", "request_of", "services_of"]
@@ -99,7 +99,7 @@ def project_of(options: argparse.Namespace) -> Project:
 
 def request_of(options: argparse.Namespace) -> Request:
     """Give what is asked for, beside the project's settings."""
-    from crossdock.request import Request
+    from crossdock.choosing.request import Request
 
     return Request(
         targets=tuple(options.target),
@@ -126,7 +126,7 @@ def services_of(options: argparse.Namespace) -> Services:
     if getattr(options, "files", None):
         from pathlib import Path
 
-        from crossdock.fetched import open_fetched
+        from crossdock.steps.fetched import open_fetched
 
         fetched = open_fetched(Path(options.files))
     return Services(

@@ -122,9 +122,9 @@ def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
         "check",
         "crossdock.cli.check:check",
         "tell whether every target has a file of every package",
-        "Show a table of packages and targets: wheel (for the platform), pure (a wheel for every platform), sdist (built\n"
-        "from source), missing, or - (not needed there). What is missing is explained below the table, and then the\n"
-        "exit code is 49. Downloads no wheel.",
+        "Show a table of packages and targets: wheel (for the platform), pure (a wheel for every platform), sdist\n"
+        "(built from source), missing, or - (not needed there). What is missing is explained below the table, and\n"
+        "then the exit code is 49. Downloads no wheel.",
     )
     add_project(parser)
     add_targets(parser)

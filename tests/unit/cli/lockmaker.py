@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossdock.choosing.request import Parts
 from crossdock.locks import Dependency, Lock, LockedFile, Package, Source, Survey, survey
-from crossdock.request import Parts
 from crossdock.targets import Target, parse_platform, parse_python
 
 if TYPE_CHECKING:

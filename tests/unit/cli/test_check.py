@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.cli.lockmaker import ARM, LINUX, WINDOWS, LockMaker, surveyed, target
 
-from crossdock.checking import Check, check, check_json, summary, target_labels
 from crossdock.cli.check import check_text, grid_of, survey_each
 from crossdock.cli.main import main
 from crossdock.cli.table import Look, layout, look_of
 from crossdock.errors import TargetNotLockedError, UnknownExtraError
 from crossdock.locks import Lock, Source
+from crossdock.reports.checking import Check, check, check_json, summary, target_labels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -329,9 +329,9 @@ def test_errors_of_one_target_are_kept_and_those_of_all_are_raised(monkeypatch: 
     def fails_always(*_: object) -> list[object]:
         raise UnknownExtraError("no such extra")
 
-    monkeypatch.setattr("crossdock.survey.survey_targets", fails)
+    monkeypatch.setattr("crossdock.choosing.survey.survey_targets", fails)
     answers = survey_each(None, TARGETS, None)  # type: ignore[arg-type]
     assert [type(answer).__name__ for answer in answers] == ["Survey", "TargetNotLockedError", "TargetNotLockedError"]
-    monkeypatch.setattr("crossdock.survey.survey_targets", fails_always)
+    monkeypatch.setattr("crossdock.choosing.survey.survey_targets", fails_always)
     with pytest.raises(UnknownExtraError):
         survey_each(None, TARGETS, None)  # type: ignore[arg-type]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.cli.lockmaker import ARM, LINUX, NOTHING, WINDOWS, LockMaker, surveyed, target
 
+from crossdock.choosing.request import Parts
 from crossdock.cli.explain import explain_json, explain_text
 from crossdock.cli.table import Look
 from crossdock.errors import UnknownPackageError
-from crossdock.explaining import Entry, explain
 from crossdock.locks import Lock, Source
-from crossdock.request import Parts
+from crossdock.reports.explaining import Entry, explain
 
 if TYPE_CHECKING:
     from crossdock.targets import Target

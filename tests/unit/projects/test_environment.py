@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from crossdock.bases.facts import BaseFacts
-from crossdock.environment import environment_entries, image_environment
 from crossdock.layers.entry import directory, file, symlink
+from crossdock.steps.environment import environment_entries, image_environment
 from crossdock.targets import parse_python
 
 FACTS = BaseFacts(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.wheelmaker import make_wheel
 
+from crossdock.choosing.overriding import overridden, override_json, read_patches
 from crossdock.errors import BadWheelError, IndexConfigError, OverrideError
 from crossdock.locks import Dependency, Lock, Package, Source
-from crossdock.overriding import overridden, override_json, read_patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from crossdock.bases.facts import BaseFacts
+    from crossdock.choosing.request import Request
     from crossdock.projects.project import Project
-    from crossdock.request import Request
     from crossdock.targets import Platform, Python, Target, TargetSpec
 
 __all__ = [

@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossdock.environment import PREFIX, environment_entries
 from crossdock.layers.cached import LayerRecipe, MadeLayer, tree_recipe, wheel_recipe
 from crossdock.layers.grouping import Group, SizedWheel, group_wheels
 from crossdock.oci.image import Layer
 from crossdock.oci.model import canonical_json
+from crossdock.steps.environment import PREFIX, environment_entries
 from crossdock.store.actions import action_key
 from crossdock.wheels.scheme import SCHEME_VERSION, posix_venv
 

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from crossdock.choosing.overriding import read_patches
 from crossdock.locks import LockedFile
 from crossdock.locks.overrides import override_error
-from crossdock.overriding import read_patches
 from crossdock.store.actions import action_key
 
 if TYPE_CHECKING:

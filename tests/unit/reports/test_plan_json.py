@@ -15,18 +15,18 @@ from tests.unit.cli.lockmaker import ARM, LINUX, LockMaker, surveyed, target
 
 from crossdock.bases.debian.locked import LockedDebianBase, LockedPackage
 from crossdock.bases.facts import BaseFacts
+from crossdock.choosing.request import Parts
+from crossdock.choosing.survey import ProjectLock
 from crossdock.locks import Source, complete
 from crossdock.plan import Plan, TargetPlan
-from crossdock.plan_json import location, plan_json
 from crossdock.projects.project import load_project
-from crossdock.request import Parts
-from crossdock.survey import ProjectLock
+from crossdock.reports.plan_json import location, plan_json
 
 if TYPE_CHECKING:
     from crossdock.locks import Lock
     from crossdock.targets import Target
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "docs" / "plan.schema.json").read_text())
 FACTS = BaseFacts(
     libc="glibc",

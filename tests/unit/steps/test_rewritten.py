@@ -10,15 +10,15 @@ from tests.support.wheelmaker import make_wheel
 
 from crossdock.bases.debian.locked import LockedDebianBase
 from crossdock.bases.facts import BaseFacts
+from crossdock.choosing.request import Parts
+from crossdock.choosing.survey import ProjectLock
 from crossdock.errors import OverrideError
 from crossdock.locks import Dependency, Lock, LockedFile, Package, Source, select
 from crossdock.plan import Plan, TargetPlan
 from crossdock.projects.project import load_project
-from crossdock.request import Parts
-from crossdock.rewritten import with_rewritten_wheels
 from crossdock.services import Services
+from crossdock.steps.rewritten import with_rewritten_wheels
 from crossdock.store.blobs import Store
-from crossdock.survey import ProjectLock
 from crossdock.targets import Target, parse_platform, parse_python
 
 if TYPE_CHECKING:

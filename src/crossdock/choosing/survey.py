@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from crossdock.choosing.overriding import overridden
 from crossdock.errors import MissingLockError
 from crossdock.locks import activate, find_lock, read_lock, survey
-from crossdock.overriding import overridden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from crossdock.choosing.request import Parts, Request
     from crossdock.locks import IndexOptions, Lock, LockedFile, Package, Survey
     from crossdock.projects.project import Project
-    from crossdock.request import Parts, Request
     from crossdock.services import Services
     from crossdock.store.config import IndexConfig
     from crossdock.targets import Target

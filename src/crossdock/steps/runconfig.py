@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crossdock.environment import APP, PREFIX, image_environment
 from crossdock.oci.image import RunConfig
 from crossdock.projects.entrypoint import resolve_entrypoint
+from crossdock.steps.environment import APP, PREFIX, image_environment
 
 if TYPE_CHECKING:
     from crossdock.plan import TargetPlan

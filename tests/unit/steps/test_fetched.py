@@ -6,14 +6,14 @@ import hashlib
 import io
 import json
 import tarfile
+from typing import TYPE_CHECKING
 
 import pytest
 
 from crossdock.errors import FetchedFilesError, OutputError
-from crossdock.fetched import MANIFEST, Answer, FetchedFile, open_fetched, write_fetched
 from crossdock.locks import LockedFile
+from crossdock.steps.fetched import MANIFEST, Answer, FetchedFile, open_fetched, write_fetched
 from crossdock.store import Store
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from crossdock.overriding import override_json
+from crossdock.choosing.overriding import override_json
 from crossdock.store.urls import redact, scrub
 
 if TYPE_CHECKING:

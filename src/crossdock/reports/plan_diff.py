@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from crossdock.errors import UsageError
-from crossdock.plan_json import SCHEMA_VERSION
+from crossdock.reports.plan_json import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

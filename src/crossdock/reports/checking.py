@@ -6,16 +6,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crossdock.explaining import status_of
 from crossdock.locks.choice import Choice, Misfit
 from crossdock.locks.missing import existing_tags, hints, nearest_file
+from crossdock.reports.explaining import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from crossdock.errors import CrossdockError
-    from crossdock.explaining import Status
     from crossdock.locks import Package, SourceChoice, Survey
+    from crossdock.reports.explaining import Status
     from crossdock.targets import Target
 
     Answer = Choice | SourceChoice | Misfit

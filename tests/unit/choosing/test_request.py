@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from crossdock.choosing.request import Parts, Request
 from crossdock.locks import Lock
 from crossdock.projects.config import Config
-from crossdock.request import Parts, Request
 
 LOCK = Lock(
     path=Path("uv.lock"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from crossdock.choosing.survey import index_config
 from crossdock.errors import BackendFailedError, ImpureSourceError
 from crossdock.locks import LockedFile
 from crossdock.locks.choice import Choice
@@ -21,20 +22,19 @@ from crossdock.projects.sources import source_digest
 from crossdock.sdists.hooks import hook_environment, scratch_folder
 from crossdock.sdists.requirements import BuildLock, Subject, requirements_key
 from crossdock.store.actions import action_key
-from crossdock.survey import index_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from packaging.tags import Tag
 
+    from crossdock.choosing.survey import ProjectLock
     from crossdock.locks import Package, Selection, SourceChoice
     from crossdock.plan import Plan
     from crossdock.sdists.backend import Builds
     from crossdock.sdists.locked import LockedBuild
     from crossdock.services import Services
     from crossdock.store.actions import JSON
-    from crossdock.survey import ProjectLock
     from crossdock.targets import Target
 
 __all__ = ["lock_builds", "with_built_sources"]

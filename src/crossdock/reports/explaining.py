@@ -20,8 +20,8 @@ from crossdock.locks.missing import existing_tags, hints, nearest_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from crossdock.choosing.request import Parts
     from crossdock.locks import Dependency, Lock, Package, Rejection, SourceChoice, Survey
-    from crossdock.request import Parts
     from crossdock.targets import Target
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from crossdock.errors import UsageError
-from crossdock.plan_diff import PlanDiff, compare, diff_json, diff_text, read_plan, view
+from crossdock.reports.plan_diff import PlanDiff, compare, diff_json, diff_text, read_plan, view
 
 if TYPE_CHECKING:
     from collections.abc import Callable

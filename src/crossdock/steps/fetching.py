@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossdock.built import lock_builds
+from crossdock.choosing.survey import find_files, index_config, load_lock, survey_targets
 from crossdock.errors import BasePackageGoneError, DownloadError
-from crossdock.fetched import Answer, FetchedFile
 from crossdock.locks import Selection, complete
 from crossdock.plan import debian_config, lock_missing_bases, targets_of
-from crossdock.survey import find_files, index_config, load_lock, survey_targets
+from crossdock.steps.built import lock_builds
+from crossdock.steps.fetched import Answer, FetchedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from crossdock.bases.debian.locked import LockedDebianBase
+    from crossdock.choosing.request import Request
+    from crossdock.choosing.survey import ProjectLock
     from crossdock.locks import LockedFile, Package, Survey
     from crossdock.plan import Plan
     from crossdock.projects.project import Project
-    from crossdock.request import Request
     from crossdock.services import Services
-    from crossdock.survey import ProjectLock
 
 __all__ = [
     "Everything",

@@ -1,0 +1,1 @@
+"""From a project and what is asked for to targets, and to a file for every package of each."""
