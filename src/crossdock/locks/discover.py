@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["find_lock", "read_lock"]
 
-_LATER = ("poetry.lock", "pdm.lock", "Pipfile.lock", "conda-lock.yml", "pixi.lock")
+_LOOKED_FOR = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "requirements.txt")
+_LATER = ("Pipfile.lock", "conda-lock.yml", "pixi.lock")
 
 
 def find_lock(project_dir: Path, configured: str | None = None) -> Path:
@@ -34,7 +35,12 @@ def find_lock(project_dir: Path, configured: str | None = None) -> Path:
         if not path.is_file():
             raise MissingLockError(f"There is no lock file {path}", why=f"[tool.crossdock] lock names {configured!r}")
         return path
-    found = [project_dir / "uv.lock", *sorted(project_dir.glob("pylock*.toml")), project_dir / "requirements.txt"]
+    named = ("poetry.lock", "pdm.lock", "requirements.txt")
+    found = [
+        project_dir / "uv.lock",
+        *sorted(project_dir.glob("pylock*.toml")),
+        *(project_dir / name for name in named),
+    ]
     found = [path for path in found if path.is_file() and (path.suffix != ".toml" or _is_pylock(path))]
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
@@ -57,7 +63,7 @@ def _missing(project_dir: Path) -> MissingLockError:
     later = [name for name in _LATER if (project_dir / name).is_file()]
     return MissingLockError(
         f"{project_dir} has no lock file",
-        why=f"{later[0]} cannot be read yet" if later else "looked for uv.lock, pylock.toml, requirements.txt",
+        why=f"{later[0]} cannot be read yet" if later else f"looked for {', '.join(_LOOKED_FOR)}",
         hint="make one: uv lock, or pip-compile --generate-hashes, or a pylock.toml with your own tool",
     )
 
@@ -86,7 +92,7 @@ def read_lock(
     if _is_pylock(path):
         from crossdock.locks.pylock import read_pylock
 
-        return read_pylock(path)
+        return read_pylock(path, project_name)
     if path.suffix == ".txt":
         from crossdock.locks.requirements import read_requirements
 
@@ -94,9 +100,18 @@ def read_lock(
     if path.name == "uv.lock":
         from crossdock.locks.uv import read_uv_lock
 
-        return read_uv_lock(path, project_name)
+        return read_uv_lock(path, project_name, pyproject=pyproject, frozen=frozen)
+    if path.name == "poetry.lock":
+        from crossdock.locks.poetry import read_poetry_lock
+
+        return read_poetry_lock(path, pyproject=pyproject, frozen=frozen)
+    if path.name == "pdm.lock":
+        from crossdock.locks.pdm import read_pdm_lock
+
+        return read_pdm_lock(path, pyproject=pyproject, frozen=frozen)
     raise UnsupportedLockError(
         f"{path.name} is not the name of a lock that can be read",
-        why="understood are uv.lock, pylock.toml, pylock.NAME.toml and requirements files (*.txt) with hashes",
+        why="understood are uv.lock, pylock.toml, pylock.NAME.toml, poetry.lock, pdm.lock and requirements files "
+        "(*.txt) with hashes",
         hint="export one of these with the tool that made it",
     )

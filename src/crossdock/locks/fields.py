@@ -96,7 +96,7 @@ def file_name(value: str, where: str) -> str:
 def project_name(value: str, where: str) -> str:
     """Return a project or extra name in normalised form (PEP 503)."""
     if len(value) > _LONGEST_NAME:
-        raise malformed(where, f"{value[:80]!r} and so on is too long for a name")
+        raise malformed(where, f"{value[:80]!r} begins a name that is too long")
     try:
         return canonicalize_name(value, validate=True)
     except InvalidName as error:

@@ -27,7 +27,8 @@ class Project:
 
     Attributes:
         root: Its folder, absolute.
-        name: Normalised name.
+        name: Normalised name. This and what follows comes from ``[project]``, or where that is silent from
+            ``[tool.poetry]``.
         version: As written; None if a build backend decides it.
         description: One line; may be empty.
         license: SPDX expression; may be empty.
@@ -65,11 +66,15 @@ def load_project(folder: Path) -> Project:
     """
     path = folder if folder.name == "pyproject.toml" else folder / "pyproject.toml"
     document = _read_toml(path)
-    project = _table(document, "project", path)
+    poetry = _table(_table(document, "tool", path), "poetry", path)
+    project = {**_of_poetry(poetry, path), **_table(document, "project", path)}
     name = project.get("name")
     if not isinstance(name, str) or not name:
         raise ProjectFileError(
-            f"{path} has no [project] name", hint="crossdock reads standard metadata: add [project] with a name"
+            f"{path} has no [project] name",
+            hint="it is the root of a workspace: name one of its members with --package"
+            if _is_workspace(document)
+            else "crossdock reads standard metadata, or that of Poetry: add [project] with a name",
         )
     try:
         normalised = canonicalize_name(name, validate=True)
@@ -95,6 +100,27 @@ def load_project(folder: Path) -> Project:
         config=read_config(_table(document, "tool", path).get("crossdock", {})),
         document=document,
     )
+
+
+def _of_poetry(poetry: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Turn ``[tool.poetry]``, where Poetry before 2 keeps metadata, into what would stand in ``[project]``."""
+    urls = {key: poetry[key] for key in ("homepage", "repository", "documentation") if key in poetry}
+    found: dict[str, Any] = {key: poetry[key] for key in ("name", "version", "description", "license") if key in poetry}
+    python = _table(poetry, "dependencies", path).get("python")
+    if isinstance(python, str):
+        from crossdock.locks.constraints import Constraint, ConstraintError
+
+        try:
+            found["requires-python"] = Constraint.parse(python).covering()
+        except ConstraintError as error:
+            raise ProjectFileError(f"{path}: the dependency python cannot be read", why=str(error)) from None
+    return {**found, "urls": {**urls, **_texts(poetry.get("urls"))}}
+
+
+def _is_workspace(document: Mapping[str, Any]) -> bool:
+    tool = document.get("tool")
+    uv = tool.get("uv") if isinstance(tool, dict) else None
+    return isinstance(uv, dict) and "workspace" in uv
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

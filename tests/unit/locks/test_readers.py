@@ -53,8 +53,8 @@ class TestDiscovery:
     def test_none_says_how_to_make_one(self, tmp_path: Path) -> None:
         with pytest.raises(MissingLockError, match="uv lock"):
             find_lock(tmp_path)
-        (tmp_path / "poetry.lock").touch()
-        with pytest.raises(MissingLockError, match=r"poetry\.lock cannot be read yet"):
+        (tmp_path / "pixi.lock").touch()
+        with pytest.raises(MissingLockError, match=r"pixi\.lock cannot be read yet"):
             find_lock(tmp_path)
 
     def test_a_configured_one_must_be_there(self, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ class TestDiscovery:
         with pytest.raises(MissingLockError):
             read_lock(tmp_path / "uv.lock")
         with pytest.raises(UnsupportedLockError):
-            read_lock(tmp_path / "poetry.lock")
+            read_lock(tmp_path / "pixi.lock")
         with pytest.raises(MalformedLockError, match="UTF-8"):
             read_lock(tmp_path / "requirements.txt")
 
