@@ -108,11 +108,11 @@ def assert_refused(outcome: Outcome, code: int, *words: str) -> None:
     assert [word for word in words if word not in outcome.stderr] == [], outcome.stderr
 
 
-def make_probe(folder: Path, tiny: Tiny, cache: Path) -> Probe:
-    """Write the project, and copy a cache for it."""
+def make_probe(folder: Path, lock: Path, cache: Path) -> Probe:
+    """Write the project with a ``crossdock.lock``, and copy a cache for it."""
     root = write_files(folder / "project", {"src/victim/__init__.py": "def main():\n    print('victim')\n"})
     write_files(root, {"pyproject.toml": PYPROJECT + DEFAULT_SETTINGS})
-    shutil.copy(tiny.project / "crossdock.lock", root)
+    shutil.copy(lock, root)
     wheels = folder / "wheels"
     wheels.mkdir()
     return Probe(

@@ -24,20 +24,20 @@ pytestmark = pytest.mark.network
 
 
 @pytest.fixture(scope="module")
-def ready_cache(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache with which the project is built in no time: its base and its own wheel are there.
+def ready(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Probe:
+    """What the project is built from in no time: its lock is complete, its base and its own wheel are in the cache.
 
     It was left by a build that went well, so nothing but a test's own fault is ever refused.
     """
-    probe = make_probe(tmp_path_factory.mktemp("ready"), tiny, tiny.built)
+    probe = make_probe(tmp_path_factory.mktemp("ready"), tiny.project / "crossdock.lock", tiny.built)
     probe.lock([make_wheel(probe.wheels, "probe", "1.0", {"probe/__init__.py": "fine = True\n"})])
     assert probe.image().digest.startswith("sha256:")
-    return probe.command.cache
+    return probe
 
 
 @pytest.fixture
-def probe(tiny: Tiny, ready_cache: Path, tmp_path: Path) -> Probe:
-    return make_probe(tmp_path, tiny, ready_cache)
+def probe(ready: Probe, tmp_path: Path) -> Probe:
+    return make_probe(tmp_path, ready.root / "crossdock.lock", ready.command.cache)
 
 
 # Wheels that are not what they say
@@ -247,7 +247,10 @@ def test_no_lock(probe: Probe) -> None:
     probe.settings("")
 
     probe.refuse(
-        errors.MissingLockError.exit_code, "has no lock file", "uv.lock, pylock.toml, requirements.txt", "hint:"
+        errors.MissingLockError.exit_code,
+        "has no lock file",
+        "uv.lock, pylock.toml, poetry.lock, pdm.lock, requirements.txt",
+        "hint:",
     )
 
 
