@@ -212,12 +212,6 @@ class UndecidedMarkerError(SelectionError):
     exit_code = 45
 
 
-class UnsupportedSourceError(SelectionError):
-    """A needed package comes from where wheels cannot be had yet: a repository or a folder."""
-
-    exit_code = 46
-
-
 class OverrideError(SelectionError):
     """A setting for a package applies to nothing, or cannot be applied."""
 

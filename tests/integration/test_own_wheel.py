@@ -43,8 +43,7 @@ def write_project(root: Path, backend: str, files: dict[str, str]) -> Path:
 
 
 def layer(store: Store, wheel: OwnWheel) -> MadeLayer:
-    recipe = wheel_recipe(store, [(wheel.filename, wheel.sha256)], posix_venv("app/.venv", "3.11"), copy_streams=False)
-    return recipe.make(store)
+    return wheel_recipe(store, [(wheel.filename, wheel.sha256)], posix_venv("app/.venv", "3.11")).make(store)
 
 
 def build(folder: Path, backend: str, monkeypatch: pytest.MonkeyPatch, *, umask: int, zone: str) -> MadeLayer:

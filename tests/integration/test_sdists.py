@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -27,6 +28,7 @@ from crossdock.errors import (
 from crossdock.locks import complete
 from crossdock.plan import Plan, TargetPlan
 from crossdock.projects.project import load_project
+from crossdock.sdists.network import without_network
 from crossdock.services import Services
 from crossdock.steps.built import lock_builds, with_built_sources
 from crossdock.steps.fetching import fetch_files
@@ -266,6 +268,28 @@ def test_what_pyproject_asks_for_anew_is_resolved_anew(tmp_path: Path) -> None:
     assert versions[0]["pathspec"] == versions[1]["pathspec"]
 
 
+def test_nobody_may_replace_a_wheel_that_was_locked(tmp_path: Path) -> None:
+    root, services = folder_project(tmp_path / "app", library("lib")), Services(store=Store(tmp_path / "store"))
+    build(root, services)
+    path = root / "crossdock.lock"
+    (used,) = (item for item in read_lockfile(path).builds[0].uses if item.name == "hatchling")
+    changed = path.read_text()
+    for sha256 in used.sha256s:
+        changed = changed.replace(sha256, sha256[::-1])
+    path.write_text(changed)
+    with pytest.raises(BuildRequirementsError, match=f"The wheels of {used}, .* are not those that were locked"):
+        build(root, Services(store=Store(tmp_path / "other")))
+    assert path.read_text() == changed
+
+
+def test_where_pip_installs_for_its_user_makes_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = folder_project(tmp_path / "app", library("lib"))
+    (tmp_path / "pip.conf").write_text("[install]\nrequire-hashes = true\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("PIP_USER", "1")
+    assert wheels(build(root, Services(store=Store(tmp_path / "store"))))
+
+
 EXTENSION = (
     'from setuptools import Extension, setup\nsetup(ext_modules=[Extension("lib._x", ["x.c"], optional={optional})])\n'
 )
@@ -287,6 +311,19 @@ def test_a_compiler_error_is_told_in_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(BackendFailedError, match="The build backend of lib failed") as caught:
         build(folder_project(tmp_path / "app", files), Services(store=Store(tmp_path / "store")))
     assert "x.c" in caught.value.why
+
+
+def test_a_backend_reaches_no_network(tmp_path: Path) -> None:
+    assert without_network(), "this machine lets nobody make network namespaces, so this cannot be seen here"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        call = f"import socket\nsocket.create_connection({server.getsockname()!r}, 5)\n"
+        files = {**library("lib", SETUPTOOLS), "setup.py": f"{call}import setuptools\nsetuptools.setup()\n"}
+        with pytest.raises(BackendFailedError, match="The build backend of lib failed") as caught:
+            build(folder_project(tmp_path / "app", files), Services(store=Store(tmp_path / "store")))
+        with pytest.raises(TimeoutError):
+            server.accept()
+    assert "unreachable" in caught.value.why
 
 
 def test_a_program_among_the_data_is_refused(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class BaseLocker:
                 hint="run `crossdock lock` and commit the file",
             )
         if missing:
-            lockfile = self._lock(lockfile, missing)
+            lockfile = self._lock(missing, self._read)
         found = {architecture: self._find(lockfile, architecture) for architecture in wanted}
         return {architecture: base for architecture, base in found.items() if base is not None}
 
@@ -90,25 +90,16 @@ class BaseLocker:
         Raises:
             BaseError: The base cannot be locked.
         """
-        from crossdock.bases.lockfile import Lockfile
+        self._lock(architectures, self._read_to_renew)
 
-        try:
-            lockfile = self._read()
-        except LockfileError as error:
-            self.warn(f"{error.what}; it is replaced")
-            lockfile = Lockfile()
-        self._lock(replace(lockfile, builds=()), architectures)
-
-    def _lock(self, lockfile: Lockfile, architectures: Iterable[str]) -> Lockfile:
+    def _lock(self, architectures: Iterable[str], read: Callable[[], Lockfile]) -> Lockfile:
+        """Lock bases, then put them into the file as it is by then: another process may have written it meanwhile."""
         from crossdock.bases.debian.base import lock_debian
         from crossdock.bases.lockfile import write_lockfile
 
         suite = check_base(self.base)
-        # What was locked for a base the project has no longer goes.
-        lockfile = replace(lockfile, bases=tuple(base for base in lockfile.bases if base.name == self.base))
-        warnings: dict[str, None] = {}
-        for architecture in sorted(set(architectures)):
-            locked = lock_debian(
+        bases = [
+            lock_debian(
                 suite,
                 architecture,
                 packages=self.packages,
@@ -117,10 +108,15 @@ class BaseLocker:
                 http=self.http,
                 progress=self.progress,
             )
-            warnings |= dict.fromkeys(locked.warnings)
-            lockfile = lockfile.with_base(locked)
+            for architecture in sorted(set(architectures))
+        ]
+        lockfile = read()
+        # What was locked for a base the project has no longer goes.
+        lockfile = replace(lockfile, bases=tuple(base for base in lockfile.bases if base.name == self.base))
+        for base in bases:
+            lockfile = lockfile.with_base(base)
         write_lockfile(self.path, lockfile)
-        for warning in warnings:
+        for warning in dict.fromkeys(warning for base in bases for warning in base.warnings):
             self.warn(warning)
         return lockfile
 
@@ -128,6 +124,15 @@ class BaseLocker:
         """A base that was locked with other extra packages does not count."""
         found = lockfile.find(self.base, architecture)
         return found if found is not None and found.requested == tuple(sorted(set(self.packages))) else None
+
+    def _read_to_renew(self) -> Lockfile:
+        from crossdock.bases.lockfile import Lockfile
+
+        try:
+            return replace(self._read(), builds=())
+        except LockfileError as error:
+            self.warn(f"{error.what}; it is replaced")
+            return Lockfile()
 
     def _read(self) -> Lockfile:
         from crossdock.bases.lockfile import Lockfile, read_lockfile

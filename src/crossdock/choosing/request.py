@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.utils import canonicalize_name
 
+from crossdock.errors import UnknownExtraError
+
 if TYPE_CHECKING:
     from crossdock.locks import Lock
     from crossdock.projects.config import Config
@@ -66,8 +68,17 @@ class Request:
 
         The rules are those users know from uv, but for one: without being asked, nothing that only developers need goes
         into an artifact. A group that is left out is left out whoever else names it.
+
+        Raises:
+            UnknownExtraError: A group to leave out is not there, so that another may have been meant.
         """
         left_out = {canonicalize_name(group) for group in self.no_groups}
+        for group in sorted(left_out - lock.groups.keys() - {"dev"}):  # which --no-dev names without knowing
+            raise UnknownExtraError(
+                f"{lock.path} has no dependency group {group[:100]!r} to leave out",
+                why=f"it has {', '.join(sorted(lock.groups)) or 'none'}",
+                hint="correct the name, or remove the option",
+            )
         extras = dict.fromkeys((*config.extras, *self.extras, *(sorted(lock.optional) if self.all_extras else ())))
         if self.only_groups:
             groups = self.only_groups

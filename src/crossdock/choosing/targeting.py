@@ -130,7 +130,8 @@ def plain_targets(
 
     What the project's base can be made for gets the base's Python and C library, so that the answer is the one an
     image would get. All others get the Python of the base. Those that are asked for by name win over the base's; a
-    C library's floor that is not named is still that of the base.
+    C library's floor that is not named is still that of the base. One that is newer than the base's means another
+    place than an image of this project, which has no answer but its own.
 
     Args:
         project: The project.
@@ -146,15 +147,22 @@ def plain_targets(
     for spec in specs(project, request):
         pythons = [spec.python] if spec.python else [parse_python(text) for text in request.pythons]
         if not pythons and base is not None and takes_base(spec):
-            found.append(image_target(project, request, spec, base, facts_of(spec.platform.arch)))
-            continue
+            facts = facts_of(spec.platform.arch)
+            if not _is_newer(spec.platform, facts):
+                found.append(image_target(project, request, spec, base, facts))
+                continue
         for python in pythons or [wanted_python(project) or parse_python(facts_of("amd64").python_version)]:
             what = f"Python {python.full_version}"
-            check_requires_python(project, python, what, "name another Python with --python")
+            check_requires_python(project, python, what, "name another with --python, in full (3.12.4) if that matters")
             floats = base is not None and takes_base(spec) and not spec.platform.libc_named
             libc = _floor(spec.platform, base or "", facts_of(spec.platform.arch)) if floats else None
             found.append(_complete(project, request, spec, python, libc=libc))
     return list(dict.fromkeys(found))
+
+
+def _is_newer(platform: Platform, facts: BaseFacts) -> bool:
+    """Say whether a platform asks for a newer C library than a base has."""
+    return platform.libc_named and platform.libc is not None and platform.libc > Libc(facts.libc, facts.libc_version)
 
 
 def takes_base(spec: TargetSpec) -> bool:
@@ -164,10 +172,20 @@ def takes_base(spec: TargetSpec) -> bool:
     return platform.os == "linux" and platform.arch in BASE_ARCHITECTURES and glibc and spec.python is None
 
 
+def _marker_values(project: Project, spec: TargetSpec) -> dict[str, str]:
+    """Give the settings' values of marker variables: those for all targets, and over them those for this one."""
+    values = dict(project.config.markers.get("", {}))
+    for text, own in project.config.markers.items():
+        named = parse_target(text, project.root) if text else None
+        if named is not None and (named.platform, named.name) == (spec.platform, spec.name):
+            values |= own
+    return values
+
+
 def _complete(
     project: Project, request: Request, spec: TargetSpec, python: Python, *, libc: Libc | None = None
 ) -> Target:
-    values = {**project.config.markers.get("", {}), **project.config.markers.get(spec.text, {})}
+    values = _marker_values(project, spec)
     return spec.target(python, libc=libc, libc_policy=request.libc_policy, marker_values=tuple(sorted(values.items())))
 
 

@@ -148,14 +148,15 @@ def _names(noun: str, names: Sequence[str]) -> str:
 
 def explain_json(name: str, lock: str, found: Sequence[TargetExplanation]) -> dict[str, Any]:
     """Give an explanation as values that the ``json`` module writes; docs/explain.md describes them."""
+    from crossdock.reports.checking import target_fields
+
     return {
         "schema_version": SCHEMA_VERSION,
         "package": name,
         "lock": lock,
         "targets": [
             {
-                "target": str(item.target),
-                "python": item.target.python.full_version,
+                **target_fields(item.target),
                 "entries": [_entry_json(entry) for entry in item.entries],
             }
             for item in found

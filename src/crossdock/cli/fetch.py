@@ -28,9 +28,11 @@ def fetch(options: argparse.Namespace) -> int:
     services = services_of(options)
     everything = fetch_everything(project_of(options), request_of(options), services)
     if output is not None:
-        write_fetched(output, everything.files, everything.answers, services.store)
+        repositories = everything.repositories
+        write_fetched(output, everything.files, everything.answers, services.store, repositories=repositories)
     if not options.quiet:
         size = sum(file.size for file in everything.files)
-        print(f"{len(everything.files)} files, {size / 1e6:.1f} MB, for {everything.targets} targets", file=sys.stderr)
+        targets = "1 target" if everything.targets == 1 else f"{everything.targets} targets"
+        print(f"{len(everything.files)} files, {size / 1e6:.1f} MB, for {targets}", file=sys.stderr)
     print(output if output is not None else services.store.root)
     return 0

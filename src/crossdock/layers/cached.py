@@ -73,16 +73,13 @@ class LayerRecipe:
         return made
 
 
-def wheel_recipe(
-    store: Store, wheels: Iterable[tuple[str, str]], scheme: Scheme, *, copy_streams: bool = True
-) -> LayerRecipe:
+def wheel_recipe(store: Store, wheels: Iterable[tuple[str, str]], scheme: Scheme) -> LayerRecipe:
     """Give the recipe of a layer of wheels.
 
     Args:
         store: Where the wheels are by the time the layer is made.
         wheels: File name and SHA-256 of each.
         scheme: Where things go.
-        copy_streams: As in ``write_wheels``.
     """
     inputs = list(wheels)
 
@@ -92,11 +89,11 @@ def wheel_recipe(
 
         with ExitStack() as stack:
             archives = [stack.enter_context(WheelArchive(store.path(sha256), name)) for name, sha256 in inputs]
-            return write_wheels(archives, scheme, sink, copy_streams=copy_streams)
+            return write_wheels(archives, scheme, sink)
 
     listed: JSON = [[name, sha256] for name, sha256 in inputs]
     where: JSON = [scheme.site_packages, scheme.scripts, scheme.data, scheme.headers, scheme.interpreter]
-    key = action_key("wheel-layer", version=SCHEME_VERSION, wheels=listed, scheme=where, copy=copy_streams)
+    key = action_key("wheel-layer", version=SCHEME_VERSION, wheels=listed, scheme=where)
     return LayerRecipe(key, write)
 
 

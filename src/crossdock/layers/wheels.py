@@ -31,15 +31,13 @@ _AT_ONCE = 32 << 20
 _WORTH_COPYING = 48
 
 
-def write_wheels(archives: Sequence[WheelArchive], scheme: Scheme, sink: Sink, *, copy_streams: bool = True) -> str:
+def write_wheels(archives: Sequence[WheelArchive], scheme: Scheme, sink: Sink) -> str:
     """Write the layer that installs some wheels.
 
     Args:
         archives: The wheels, in the order they are to be installed.
         scheme: Where things go.
         sink: Takes the compressed bytes. After an error it holds an unfinished layer, to be thrown away.
-        copy_streams: False to store every file: for wheels that were built here, where the compressed bytes come
-            from this machine's zlib and so are not the same everywhere.
 
     Returns:
         The layer's diff_id, in hex.
@@ -57,17 +55,17 @@ def write_wheels(archives: Sequence[WheelArchive], scheme: Scheme, sink: Sink, *
                 continue
             for folder in folders:
                 writer.header(folder, type_="5", mode=0o755)
-            _write(writer, archive, item, copy_streams=copy_streams)
+            _write(writer, archive, item)
     return writer.finish()
 
 
-def _write(writer: LayerWriter, archive: WheelArchive, item: Placed, *, copy_streams: bool) -> None:
+def _write(writer: LayerWriter, archive: WheelArchive, item: Placed) -> None:
     member = item.member
     size = member.size if member else len(item.content)
     writer.header(item.path, size=size, mode=0o755 if item.executable else 0o644)
     if member is None:
         writer.stored(item.content)
-    elif copy_streams and member.method == DEFLATED and member.size - member.compressed > _WORTH_COPYING:
+    elif member.method == DEFLATED and member.size - member.compressed > _WORTH_COPYING:
         _copy(writer, archive, member)
     else:
         _store(writer, archive, member)

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from crossdock.errors import (
     ConflictingPackagesError,
     TargetNotLockedError,
+    UndecidedMarkerError,
     UnknownExtraError,
     UnsupportedLockError,
 )
 from crossdock.locks.conflicts import Asks, check_conflicts
-from crossdock.locks.fields import project_name
 from crossdock.locks.markers import MarkerEvaluator
 
 if TYPE_CHECKING:
@@ -153,12 +154,12 @@ def _check_groups_apart(lock: Lock) -> None:
 def _known(
     noun: str, names: Collection[str], known: Mapping[str, tuple[Dependency, ...]], lock: Lock
 ) -> tuple[str, ...]:
-    asked = sorted({project_name(name, f"{noun} {name[:40]!r}") for name in names})
+    asked = sorted({canonicalize_name(name) for name in names})
     for name in asked:
         if name not in known:
             has = f"it has {', '.join(sorted(known))}" if known else "it has none"
             raise UnknownExtraError(
-                f"{lock.path} has no {noun} {name!r}",
+                f"{lock.path} has no {noun} {name[:100]!r}",
                 why=has,
                 hint=_unknown_hint(noun, lock),
             )
@@ -177,7 +178,7 @@ def _unknown_hint(noun: str, lock: Lock) -> str:
 
 def _check_environment(lock: Lock, environment: Mapping[str, str], evaluator: MarkerEvaluator, target: str) -> None:
     python = environment["python_full_version"]
-    if lock.requires_python and not _admits(lock.requires_python, python):
+    if lock.requires_python and not _admits(lock.requires_python, python, str(lock.path), target):
         raise TargetNotLockedError(
             f"{lock.path} is not for Python {python} of {target}",
             why=f"it requires Python {lock.requires_python}",
@@ -192,7 +193,13 @@ def _check_environment(lock: Lock, environment: Mapping[str, str], evaluator: Ma
         )
 
 
-def _admits(specifiers: str, python: str) -> bool:
+def _admits(specifiers: str, python: str, what: str, target: str) -> bool:
+    if not python:
+        raise UndecidedMarkerError(
+            f"{what} requires Python {specifiers}, and {target} does not tell which one it has",
+            why="python_full_version is not known",
+            hint='set it in pyproject.toml: [tool.crossdock.markers] python_full_version = "..."',
+        )
     try:
         return SpecifierSet(specifiers).contains(python, prereleases=True)
     except ValueError:
@@ -336,7 +343,7 @@ def _entry(item: Active) -> str:
 def _check_pythons(active: Iterable[Active], python: str, target: str, lock: Lock) -> None:
     for item in active:
         needed = item.package.requires_python
-        if needed and not _admits(needed, python):
+        if needed and not _admits(needed, python, str(item.package), target):
             raise TargetNotLockedError(
                 f"{item.package} is not for Python {python} of {target}",
                 why=f"{lock.path} says that it requires Python {needed}",

@@ -18,7 +18,10 @@ __all__ = ["MarkerEvaluator", "parse_marker"]
 
 #: Longer than any that a tool writes for real conflicts; a bound for the recursive parser.
 _MAX_MARKER = 64 * 1024
-_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+#: One comparison of a marker as ``packaging`` writes it.
+_COMPARISON = re.compile(r"""("[^"]*"|'[^']*'|\w+) (?:[=!<>~]+|in|not in) ("[^"]*"|'[^']*'|\w+)""", re.ASCII)
+#: Comparisons with the answer in them, as ``extra`` is always empty.
+_TRUE, _FALSE = 'extra == ""', 'extra != ""'
 
 
 @lru_cache(maxsize=8192)
@@ -66,7 +69,7 @@ class MarkerEvaluator:
             # Outside of metadata "extra" has no meaning; an empty one makes such markers false, not an error.
             "extra": "",
         }
-        self._unknown = [key for key, value in environment.items() if not value]
+        self._unknown = frozenset(key for key, value in environment.items() if not value)
         self._target = target
         self._decided: dict[str, bool] = {}
 
@@ -85,13 +88,16 @@ class MarkerEvaluator:
 
     def _decide(self, marker: str, where: str) -> bool:
         parsed = parse_marker(marker, where)
-        unknown = [key for key in self._unknown if key in marker]
+        unknown = dict.fromkeys(
+            key for sides in _COMPARISON.findall(str(parsed)) for key in sides if key in self._unknown
+        )
         try:
             if not unknown:
                 return parsed.evaluate(self._environment, context="lock_file")
+            # Markers know no "not": if all that is unknown may be true and may be false, nothing else is possible.
             answers = {
-                parsed.evaluate({**self._environment, **dict.fromkeys(unknown, probe)}, context="lock_file")
-                for probe in _probes(marker)
+                _parse(_settled(parsed, unknown, answer)).evaluate(self._environment, context="lock_file")
+                for answer in (_TRUE, _FALSE)
             }
         except (UndefinedComparison, UndefinedEnvironmentName, ValueError, TypeError, AssertionError) as error:
             raise UndecidedMarkerError(
@@ -109,7 +115,6 @@ class MarkerEvaluator:
         return answers.pop()
 
 
-def _probes(marker: str) -> set[str]:
-    """Values that make every comparison of an unknown key come out both ways: each literal, below all, above all."""
-    literals = {first or second for first, second in _QUOTED.findall(marker)} - {""}
-    return {"0", "999999999", *sorted(literals)[:64]}
+def _settled(marker: Marker, unknown: Mapping[str, None], answer: str) -> str:
+    """Write an answer in the place of every comparison with something unknown."""
+    return _COMPARISON.sub(lambda match: match[0] if unknown.keys().isdisjoint(match.groups()) else answer, str(marker))

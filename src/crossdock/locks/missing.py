@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from crossdock.locks.choice import Misfit
 
@@ -36,10 +36,13 @@ def existing_tags(misfit: Misfit) -> Iterable[str]:
         yield f"and {len(groups) - _MAX_GROUPS} more kinds"
 
 
-def hints(misfits: Iterable[Misfit]) -> list[str]:
+def hints(misfits: Sequence[Misfit]) -> list[str]:
     """Say what can be done about missing wheels, each thing once."""
     found = ["choose a newer version that has such a wheel, or another Python or libc floor for the target"]
-    name = next((misfit.package.name for misfit in misfits if misfit.has_sdist), None)
+    with_source = [misfit.package for misfit in misfits if misfit.has_sdist]
+    if any(package.from_source == "never" for package in with_source):
+        found.append('a source distribution exists, but [tool.crossdock.packages] says from-source = "never"')
+    name = next((package.name for package in with_source if package.from_source != "never"), None)
     if name is not None:
         found.append(
             "a source distribution exists, but a project with wheels for platforms has code to compile: build a wheel "

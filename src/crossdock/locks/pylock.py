@@ -6,7 +6,6 @@ import logging
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from packaging import pylock
 
@@ -14,7 +13,7 @@ from crossdock.errors import UnpinnedRequirementError, UnsupportedLockError
 from crossdock.locks.fields import load_toml, locked_file, malformed, project_name
 from crossdock.locks.files import distinct_files
 from crossdock.locks.model import Dependency, Lock, LockedFile, Package, Source, SourceKind
-from crossdock.locks.uv_sources import full_commit, inner_folder, repository_url
+from crossdock.locks.uv_sources import file_or_url, full_commit, inner_folder, repository_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -195,17 +194,11 @@ def _file(
 
 
 def _place(url: str | None, path: str | None) -> tuple[str | None, str | None]:
-    """Give a URL without fragment and a path; uv writes file: URLs for folders of files, and these are paths."""
+    """Give a URL and a path; uv writes file: URLs for folders of files, and these are paths."""
     if url is None:
         return None, path
-    url = url.partition("#")[0]
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url, path
-    if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
-        return None, path or unquote(parts.path)
-    return url, path
+    url, local = file_or_url(url)
+    return url, path or local
 
 
 def _digest(hashes: Mapping[str, str], where: str) -> str:

@@ -148,8 +148,8 @@ class _Reader:
         elif key == "--no-binary":
             raise UnsupportedLockError(
                 f"{where}: --no-binary asks for builds from source",
-                why="source distributions cannot be built yet",
-                hint="remove the option; only wheels are taken",
+                why="a wheel is taken wherever one fits",
+                hint="remove the option; a package without a fitting wheel is built from source anyway",
             )
         elif key not in _WITHOUT_EFFECT | _WITHOUT_EFFECT_VALUED:
             raise malformed(where, f"the option {key[:40]!r} is not understood")
@@ -157,8 +157,10 @@ class _Reader:
 
 def _option(text: str, where: str) -> tuple[str, str]:
     """Split an option line into the option's long name and its value."""
+    # The marker of an editable project keeps its quotation marks.
+    option, semicolon, marker = text.partition(" ;")
     try:
-        words = shlex.split(text)
+        words = shlex.split(option if text.startswith(("-e", "--editable")) else text)
     except ValueError as error:
         raise malformed(where, "a quotation mark is not closed") from error
     key, equals, value = words[0].partition("=")
@@ -167,7 +169,7 @@ def _option(text: str, where: str) -> tuple[str, str]:
     key = _SHORT.get(key, key)
     rest = words[1:]
     if key == "--editable":
-        return key, " ".join([*([value] if equals else []), *rest])
+        return key, " ".join([*([value] if equals else []), *rest]) + semicolon + marker
     if key in _WITHOUT_EFFECT or key == "--no-index":
         if rest or equals:
             raise malformed(where, f"the option {key!r} takes no value")

@@ -9,18 +9,23 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from crossdock.errors import MalformedLockError, UnpinnedRequirementError
-from crossdock.locks.fields import locked_file, malformed, project_name, sha256_of
+from crossdock.errors import LockError, MalformedLockError, UnpinnedRequirementError
+from crossdock.locks.fields import Table, load_toml, locked_file, malformed, project_name, sha256_of
 from crossdock.locks.files import parse_wheel
 from crossdock.locks.markers import parse_marker
 from crossdock.locks.model import Dependency, Lock, Package, Source
 from crossdock.locks.requirement_lines import Line, read_lines
+from crossdock.locks.uv_sources import file_or_url, full_commit, inner_folder, repository_url, url_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 __all__ = ["read_requirements"]
+
+_REPOSITORIES = frozenset({"git", "hg", "svn", "bzr"})
+#: What a file given by its path ends in; anything else is a folder.
+_ARCHIVES = (".whl", ".tar.gz", ".zip")
 
 
 def read_requirements(path: Path, *, root: Path) -> Lock:
@@ -43,7 +48,7 @@ def read_requirements(path: Path, *, root: Path) -> Lock:
     positions: dict[tuple[str, str | None, Source], int] = {}
     roots: list[Dependency] = []
     for line in lines.requirements:
-        read = _requirement(line)
+        read = _requirement(line, path.parent)
         if read is None:
             continue
         package, marker, extras = read
@@ -65,14 +70,18 @@ def read_requirements(path: Path, *, root: Path) -> Lock:
 _Read = tuple[Package, str | None, tuple[str, ...]]
 
 
-def _requirement(line: Line) -> _Read | None:
-    """Read one requirement; None for the project itself (``.``), which is not fetched."""
+def _requirement(line: Line, folder: Path) -> _Read | None:
+    """Read one requirement; None for the project itself (``.``), which is not fetched. Paths start at ``folder``."""
     body, hashes = _options(line)
-    if line.editable or _is_path(body):
-        return _local(line, body, hashes)
+    if line.editable and body.partition("+")[0] in _REPOSITORIES:
+        body = f"{_egg(line, body)} @ {body}"
+    elif line.editable or _is_path(body):
+        return _local(line, body, hashes, folder)
     try:
         requirement = Requirement(body)
     except (InvalidRequirement, ValueError, RecursionError) as error:
+        if "://" in body:  # which may hold a password
+            raise malformed(line.where, "a URL must be given with its name, as in: name @ URL") from None
         raise malformed(line.where, f"{body[:80]!r} is not a requirement: {str(error).splitlines()[0]}") from error
     name = project_name(requirement.name, line.where)
     marker = str(requirement.marker) if requirement.marker else None
@@ -132,11 +141,11 @@ def _is_path(body: str) -> bool:
     return (
         first == "."
         or first.startswith(("./", "../", "/", "file:"))
-        or (first.endswith((".whl", ".tar.gz")) and ("@" not in first))
+        or (first.endswith(_ARCHIVES) and ("@" not in first))
     )
 
 
-def _local(line: Line, body: str, hashes: list[str]) -> _Read | None:
+def _local(line: Line, body: str, hashes: list[str], folder: Path) -> _Read | None:
     location, _, condition = body.partition(" ;")
     location = location.strip()
     marker = condition.strip() or None
@@ -146,9 +155,9 @@ def _local(line: Line, body: str, hashes: list[str]) -> _Read | None:
         return None
     last = location.rstrip("/").replace("\\", "/").rsplit("/", 1)[-1]
     if line.editable or not last.endswith(".whl"):
-        name = canonicalize_name(last.split("#", 1)[0]) or "unnamed"
+        name = _declared_name(folder / location.partition("#")[0]) or canonicalize_name(last.split("#", 1)[0])
         source = Source(kind="directory", location=location, editable=line.editable)
-        return Package(name=name, version=None, source=source), marker, ()
+        return Package(name=name or "unnamed", version=None, source=source), marker, ()
     if "://" in location or location.startswith("file:"):
         raise malformed(line.where, "a URL must be given with its name, as in: name @ URL")
     wheel = parse_wheel(last)
@@ -159,16 +168,60 @@ def _local(line: Line, body: str, hashes: list[str]) -> _Read | None:
     return Package(name=wheel[0], version=str(wheel[1]), source=source, files=(file,)), marker, ()
 
 
+def _declared_name(folder: Path) -> str | None:
+    """Give the name that a source tree says it has; None if it does not say so where it can be read."""
+    try:
+        document = load_toml(folder / "pyproject.toml")
+        project = document.table("project") or Table({}, where="")
+        tool = document.table("tool") or Table({}, where="")
+        poetry = tool.table("poetry") or Table({}, where="")
+        name = project.text("name") or poetry.text("name")
+        return project_name(name, str(folder)) if name else None
+    except LockError:
+        return None  # what is wrong with it is told when it is built
+
+
 def _by_url(line: Line, name: str, url: str, hashes: list[str]) -> Package:
     plain, _, fragment = url.partition("#")
-    if plain.split(":", 1)[0].partition("+")[0] in {"git", "hg", "svn", "bzr"}:
-        return Package(name=name, version=None, source=Source(kind="vcs", location=plain))
+    options = dict(url_fields(fragment, line.where))
+    if plain.split(":", 1)[0].partition("+")[0] in _REPOSITORIES:
+        return Package(name=name, version=None, source=_repository(line, plain, options))
+    location, path = file_or_url(plain)
+    subdirectory = inner_folder(options.get("subdirectory", ""), line.where)
+    if path is not None and not path.endswith(_ARCHIVES):
+        if not path.isprintable():
+            raise malformed(line.where, "the path has control characters")
+        return Package(
+            name=name, version=None, source=Source(kind="directory", location=path, subdirectory=subdirectory)
+        )
     # pip also takes the hash from the URL's fragment.
-    found = [value.replace("=", ":", 1) for value in fragment.split("&") if value.startswith("sha256=")]
-    file = locked_file(line.where, url=plain, digest=_only_digest(line, name, hashes or found))
+    found = [f"sha256:{options['sha256']}"] if "sha256" in options else []
+    file = locked_file(line.where, url=location, path=path, digest=_only_digest(line, name, hashes or found))
     wheel = parse_wheel(file.filename)
-    version = str(wheel[1]) if wheel else None
-    return Package(name=name, version=version, source=Source(kind="url", location=plain), files=(file,))
+    source = Source(kind="path" if path else "url", location=path or plain, subdirectory=subdirectory)
+    return Package(name=name, version=str(wheel[1]) if wheel else None, source=source, files=(file,))
+
+
+def _egg(line: Line, url: str) -> str:
+    """Give the name in the fragment of an editable repository's URL, where pip has it; empty for none."""
+    fragment = url.partition("#")[2].partition(" ")[0]
+    return dict(url_fields(fragment, line.where)).get("egg", "")
+
+
+def _repository(line: Line, url: str, options: Mapping[str, str]) -> Source:
+    """Read the URL of a repository, as pip has it: ``git+https://HOST/PATH@COMMIT``."""
+    kind, _, location = url.partition("+")
+    if kind != "git":
+        # Kept apart by its prefix, so that nobody takes it for a git repository.
+        return Source(kind="vcs", location=url)
+    head, slash, tail = location.rpartition("/")
+    tail, _, commit = tail.partition("@")
+    return Source(
+        kind="vcs",
+        location=repository_url(f"{head}{slash}{tail}", line.where),
+        revision=full_commit(commit, line.where),
+        subdirectory=inner_folder(options.get("subdirectory", ""), line.where),
+    )
 
 
 def _only_digest(line: Line, name: str, hashes: list[str]) -> str:

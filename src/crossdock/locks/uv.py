@@ -76,7 +76,7 @@ def read_uv_lock(
     groups = resolver.requirements_by_name(manifest, "dependency-groups")
     parts = [root] if root else list(members.values())
     for entry in parts:
-        for group, dependencies in resolver.by_name(entry.table, "dev-dependencies").items():
+        for group, dependencies in resolver.groups(entry).items():
             groups[group] = groups.get(group, ()) + dependencies
     requirements = resolver.requirements(manifest, "requirements")
     return Lock(
@@ -87,7 +87,7 @@ def read_uv_lock(
         environments=_environments(document),
         packages=tuple(_package(entry, resolver) for entry in fetched),
         roots=requirements + (resolver.all(root.table, "dependencies") if root else resolver.members(parts)),
-        optional=resolver.by_name(root.table, "optional-dependencies") if root else resolver.member_extras(parts),
+        optional=resolver.extras(root) if root else resolver.member_extras(parts),
         groups=groups,
         conflicts=_conflicts(document, resolver),
     )
@@ -182,6 +182,20 @@ class _Resolver:
             return {}
         return {project_name(name, table.where): self.all(inner, name) for name in inner.data}
 
+    def extras(self, member: _Entry) -> dict[str, tuple[Dependency, ...]]:
+        """Give the extras of a member; uv tells those that add nothing in its metadata alone."""
+        metadata = member.table.table("metadata")
+        names = metadata.texts("provides-extras") if metadata else ()
+        empty = {project_name(name, member.table.where): () for name in names}
+        return {**empty, **self.by_name(member.table, "optional-dependencies")}
+
+    def groups(self, member: _Entry) -> dict[str, tuple[Dependency, ...]]:
+        """Give the dependency groups of a member, those that add nothing from its metadata likewise."""
+        metadata = member.table.table("metadata")
+        names = metadata.table("requires-dev") if metadata else None
+        empty = {project_name(name, member.table.where): () for name in (names.data if names else ())}
+        return {**empty, **self.by_name(member.table, "dev-dependencies")}
+
     def members(self, members: Iterable[_Entry]) -> tuple[Dependency, ...]:
         """Give an edge to each member."""
         return tuple(Dependency(name=entry.name, index=self._position(entry)) for entry in members)
@@ -190,7 +204,7 @@ class _Resolver:
         """Give for each extra the edges that ask it of every member that has it, as uv does for whole workspaces."""
         extras: dict[str, tuple[Dependency, ...]] = {}
         for entry in members:
-            for extra in self.by_name(entry.table, "optional-dependencies"):
+            for extra in self.extras(entry):
                 edge = Dependency(name=entry.name, index=self._position(entry), extras=(extra,))
                 extras[extra] = (*extras.get(extra, ()), edge)
         return extras

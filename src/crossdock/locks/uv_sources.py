@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from crossdock.errors import UnpinnedRequirementError
 from crossdock.locks.fields import locked_file, malformed
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crossdock.locks.fields import Table
     from crossdock.locks.model import LockedFile, SourceKind
 
-__all__ = ["full_commit", "inner_folder", "read_files", "read_source", "repository_url"]
+__all__ = ["file_or_url", "full_commit", "inner_folder", "read_files", "read_source", "repository_url", "url_fields"]
 
 #: By key of the ``source`` table.
 _SOURCES: dict[str, SourceKind] = {
@@ -76,6 +76,26 @@ def repository_url(url: str, where: str) -> str:
     return url
 
 
+def url_fields(text: str, where: str) -> list[tuple[str, str]]:
+    """Split the query or the fragment of a URL, of which no tool writes a long one."""
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=32)
+    except ValueError as error:
+        raise malformed(where, "a URL has too many fields") from error
+
+
+def file_or_url(url: str) -> tuple[str | None, str | None]:
+    """Give a URL without its fragment, or for a file: URL the path it stands for."""
+    url = url.partition("#")[0]
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url, None
+    if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
+        return None, unquote(parts.path)
+    return url, None
+
+
 def full_commit(commit: str, where: str) -> str:
     """Return a commit that names exactly one content.
 
@@ -94,7 +114,7 @@ def full_commit(commit: str, where: str) -> str:
 def _repository(location: str, where: str) -> Source:
     base, _, commit = location.removeprefix("git+").partition("#")
     base, _, query = repository_url(base, where).partition("?")
-    pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=32)
+    pairs = url_fields(query, where)
     rest = urlencode([(key, value) for key, value in pairs if key not in _GIT_QUERY])
     return Source(
         kind="vcs",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Answer = Choice | SourceChoice | Misfit
 
-__all__ = ["Check", "Row", "check", "check_json", "problems", "summary", "target_labels"]
+__all__ = ["Check", "Row", "check", "check_json", "problems", "summary", "target_fields", "target_labels"]
 
 #: Version of the JSON that ``check_json`` gives; it changes when a reader would have to.
 SCHEMA_VERSION = 1
@@ -96,18 +96,31 @@ def check(targets: Sequence[Target], answers: Sequence[Survey | CrossdockError])
 
 
 def target_labels(targets: Sequence[Target]) -> list[str]:
-    """Name targets as shortly as tells them apart: by platform, and by floor and Python only where they differ."""
+    """Name targets as shortly as tells them apart: by platform, and by floor and Python only where they differ.
+
+    A platform of musl never goes by the name that is that of glibc.
+    """
     pythons = {target.python for target in targets}
     platforms: dict[str, set[object]] = {}
     for target in targets:
         platforms.setdefault(str(target.platform), set()).add((target.platform, target.name))
     labels = []
     for target in targets:
-        alone = len(platforms[str(target.platform)]) == 1
-        name = target.name or (str(target.platform) if alone else target.platform.spelling)
+        platform = target.platform
+        short = len(platforms[str(platform)]) == 1 and (platform.libc is None or platform.libc.kind == "glibc")
+        name = target.name or (str(platform) if short else platform.spelling)
         labels.append(name if len(pythons) == 1 else f"{name} {target.python.short}")
     again = Counter(labels)
     return [label if again[label] == 1 else str(target) for label, target in zip(labels, targets, strict=True)]
+
+
+def target_fields(target: Target) -> dict[str, str | None]:
+    """Give what tells a target from others, the same whatever others are asked for beside it."""
+    return {
+        "target": target.name or str(target.platform),
+        "floor": target.platform.floor or None,
+        "python": target.python.spelling,
+    }
 
 
 def check_json(found: Check, lock: str) -> dict[str, Any]:
@@ -118,8 +131,7 @@ def check_json(found: Check, lock: str) -> dict[str, Any]:
         "ok": found.ok,
         "targets": [
             {
-                "target": found.labels[place],
-                "python": target.python.full_version,
+                **target_fields(target),
                 "error": _error_json(found.errors.get(place)),
             }
             for place, target in enumerate(found.targets)

@@ -160,7 +160,7 @@ def find_package(lock: Lock, name: str) -> str:
     names = sorted({package.name for package in lock.packages})
     if wanted in names:
         return wanted
-    shown = name if name.isprintable() and len(name) <= 100 else ascii(name[:100])
+    shown = name if name.isprintable() and 0 < len(name) <= 100 else ascii(name[:100])
     if wanted == lock.project:
         raise UnknownPackageError(
             f"{shown} is the project itself, which is never taken from {lock.path}",

@@ -111,7 +111,7 @@ class _Bounded(io.RawIOBase):
 
 def _unpack_tar(path: Path, filename: str, folder: Path, limits: SourceLimits) -> None:
     limit = min(limits.unpacked, (64 << 20) + limits.ratio * path.stat().st_size)
-    tree = _Tree(filename, folder, limits)
+    tree = _Tree(filename, folder, limits, copied=limit)
     with path.open("rb") as raw:
         stream = _Bounded(raw, filename, limit, limits.header)
         archive = tarfile.TarFile(fileobj=stream, mode="r", errorlevel=2, encoding="utf-8", errors="strict")
@@ -149,12 +149,20 @@ def _unpack_zip(path: Path, filename: str, folder: Path, limits: SourceLimits) -
 
 
 class _Tree:
-    """The files unpacked so far: nothing is written through a link, or over something."""
+    """The files unpacked so far: nothing is written through a link, or over something.
 
-    def __init__(self, filename: str, root: Path, limits: SourceLimits) -> None:
+    Args:
+        filename: Names the archive in messages.
+        root: Where they are.
+        limits: Bounds against archive bombs.
+        copied: Most bytes of all hard links: each is a file of its own here, and next to nothing in the archive.
+    """
+
+    def __init__(self, filename: str, root: Path, limits: SourceLimits, *, copied: int = 0) -> None:
         self._filename = filename
         self._root = root
         self._limits = limits
+        self._most_copied = copied
         self._kinds: dict[tuple[str, ...], str] = {}
         self._links: list[tuple[tuple[str, ...], str, bool]] = []
         self._count = 0
@@ -177,12 +185,16 @@ class _Tree:
         self._links.append((self._new(name, "link"), target, hard))
 
     def finish(self) -> None:
+        copied = 0
         for parts, target, hard in self._links:
             path = self._root.joinpath(*parts)
             if hard:
                 source = self._parts(target)
                 if self._kinds.get(source) != "file":
                     raise self._leads_out(parts, target)
+                copied += self._root.joinpath(*source).stat().st_size
+                if copied > self._most_copied:
+                    raise _refused(self._filename, f"its hard links unpack to more than {self._most_copied:,} bytes")
                 shutil.copyfile(self._root.joinpath(*source), path)
                 continue
             if os.path.isabs(target) or "\\" in target or "\0" in target or ":" in target:  # noqa: PTH117

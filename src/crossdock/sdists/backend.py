@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from crossdock.errors import BackendFailedError
 from crossdock.sdists.hooks import hook_environment
+from crossdock.sdists.network import without_network
 from crossdock.sdists.pip import Pip, make_environment
-from crossdock.sdists.requirements import Settling
+from crossdock.sdists.settling import Settling
 from crossdock.store.urls import scrub
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Builds:
         self._folder = folder
         self._pip = Pip(folder / "pip")
         self._count = 0
+        # Of the user's home a backend sees nothing: there are settings, and passwords.
+        self._home = folder / "home"
+        self._home.mkdir()
 
     def folder(self) -> Path:
         """Make a folder for one build."""
@@ -83,10 +87,23 @@ class Builds:
         settling = Settling(self.lock, subject, environment, self._pip)
         with _translated(subject), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a backend warns of is its output too
-            builder = ProjectBuilder.from_isolated_env(environment, source, runner=_run_hook)
+            builder = ProjectBuilder.from_isolated_env(environment, source, runner=self._run_hook)
             settling.static(builder.build_system_requires, folder / "requires")
             settling.dynamic(builder.get_requires_for_build("wheel"), folder / "requires")
             yield builder, settling.record()
+
+    def _run_hook(
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        """Run a hook without showing its output, and with nothing of the machine that could change its result.
+
+        All it needs is installed by then, so what it would fetch is something that nobody recorded.
+        """
+        # A backend that calls pip itself would install what nobody recorded.
+        environ = {**hook_environment(os.environ, home=self._home), "PIP_NO_INDEX": "1", **(extra_environ or {})}
+        output = subprocess.PIPE
+        cmd = [*without_network(), *cmd]
+        subprocess.run(cmd, cwd=cwd, env=environ, umask=0o022, check=True, stdout=output, stderr=subprocess.STDOUT)
 
 
 @contextmanager
@@ -103,13 +120,6 @@ def _translated(subject: Subject) -> Iterator[None]:
         shown = getattr(cause, "output", None)
         text = shown.decode(errors="replace") if isinstance(shown, bytes) else str(error)
         raise _failed(subject, text.strip()) from None
-
-
-def _run_hook(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-    """Run a backend's hook without showing its output, and with nothing of the machine that could change its result."""
-    # A backend that calls pip itself would install what nobody recorded.
-    environ = {**hook_environment(os.environ), "PIP_NO_INDEX": "1", **(extra_environ or {})}
-    subprocess.run(cmd, cwd=cwd, env=environ, umask=0o022, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def _failed(subject: Subject, output: str) -> BackendFailedError:

@@ -16,14 +16,21 @@ __all__ = ["EARLIEST_ZIP_TIME", "hook_environment", "scratch_folder"]
 #: 1980-01-01, the first moment a zip archive can name, in seconds.
 EARLIEST_ZIP_TIME = 315532800
 
-#: What a backend is told of the machine: where programs and homes are.
+#: What a process is told of the machine: where programs and homes are.
 _KEPT = {
     *("PATH", "HOME", "TMPDIR", "TEMP", "TMP"),
     *("SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA"),
 }
-#: What only those are told that have to reach the network: how, and with which passwords.
-_NETWORK = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
-_NETWORK_PREFIXES = ("SSL_", "PIP_")
+#: Where settings of the user are.
+_HOMES = ("HOME", "USERPROFILE", "APPDATA")
+#: What only those are told that have to reach the network: how, and with which passwords. Of pip's settings none that
+#: say where something is installed, or how.
+_NETWORK = {
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NETRC"),
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("PIP_CERT", "PIP_CLIENT_CERT", "PIP_PROXY", "PIP_TRUSTED_HOST"),
+    *("PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT", "PIP_RETRIES", "PIP_CACHE_DIR", "PIP_NO_CACHE_DIR", "PIP_CONSTRAINT"),
+}
 _FIXED = {
     "LC_ALL": "C.UTF-8",
     "PYTHONUTF8": "1",
@@ -35,18 +42,18 @@ _FIXED = {
 _TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 
 
-def hook_environment(environ: Mapping[str, str], *, network: bool = False) -> dict[str, str]:
+def hook_environment(environ: Mapping[str, str], *, network: bool = False, home: Path | None = None) -> dict[str, str]:
     """Choose the variables of a process: none that changes what it builds, and one locale, time zone and clock.
 
     Args:
         environ: Those of this process.
         network: Whether it has to reach the network: pip and git do, backends do not.
+        home: Takes the place of the user's home: setuptools, for one, reads settings there that change wheels.
     """
-    kept = {key: value for key, value in environ.items() if key.upper() in _KEPT}
-    if network:
-        kept |= {
-            key: value for key, value in environ.items() if key.upper() in _NETWORK or key.startswith(_NETWORK_PREFIXES)
-        }
+    names = _KEPT | _NETWORK if network else _KEPT
+    kept = {key: value for key, value in environ.items() if key.upper() in names}
+    if home is not None:
+        kept |= dict.fromkeys(_HOMES, str(home))
     return kept | _FIXED
 
 

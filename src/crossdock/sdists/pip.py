@@ -136,10 +136,8 @@ class Pip:
             f"{path.name.split('-')[0]} @ {path.as_uri()} --hash=sha256:{sha256}" for path, sha256 in wheels.items()
         ]
         options = ["--no-index", "--no-deps", "--require-hashes", "--no-compile", "--no-cache-dir", "--no-input"]
-        # Nothing that pip is configured with may change what is installed, or where.
-        settings = {"PIP_CONFIG_FILE": os.devnull}
         asked = self._file("exact.txt", lines)
-        done = self._run(environment, [*options, "--no-warn-script-location", "-r", asked], settings, isolated=True)
+        done = self._run(environment, [*options, "--no-warn-script-location", "-r", asked], {}, isolated=True)
         if done.returncode:
             raise BuildRequirementsError("What a build requires cannot be installed", why=_last_lines(done.stdout))
 
@@ -155,7 +153,9 @@ class Pip:
             self._python = make_environment(self._folder, with_pip=True).python_executable
         pip = [self._python, "-I", "-m", "pip", *(["--isolated"] if isolated else [])]
         command = [*pip, "--python", environment.python_executable, "install", *options]
-        environ = {**hook_environment(os.environ, network=True), "PIP_DISABLE_PIP_VERSION_CHECK": "1", **settings}
+        # What pip's files say of indexes is in the settings; nothing else there may change what is installed, or where.
+        own = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        environ = {**hook_environment(os.environ, network=True), **own, **settings}
         return subprocess.run(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
 

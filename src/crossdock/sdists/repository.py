@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from crossdock.errors import OfflineError, RepositoryError
+from crossdock.errors import FetchedFilesError, OfflineError, RepositoryError
 from crossdock.sdists.hooks import hook_environment
+from crossdock.store.http import FETCH_HINT
 from crossdock.store.urls import local_path, redact, scrub
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["check_out", "is_local"]
+__all__ = ["check_out", "is_local", "make_bundle"]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 #: user@host:path, which git takes for ssh.
@@ -37,6 +38,9 @@ _OPTIONS = {
     "gc.auto": "0",
 }
 _SHOWN_LINES = 8
+#: First lines of bundles (gitformat-bundle(5)).
+_SIGNATURES = (b"# v2 git bundle\n", b"# v3 git bundle\n")
+_LONGEST_SIGNATURE = max(map(len, _SIGNATURES))
 
 
 def is_local(location: str, base: Path) -> Path | None:
@@ -50,10 +54,13 @@ def is_local(location: str, base: Path) -> Path | None:
     return None if path is None else Path(os.path.normpath(base / path))
 
 
-def check_out(location: str, commit: str, folder: Path, *, base: Path, offline: bool = False) -> Path:
-    """Clone a repository and check out a commit, with its history and tags, which versions may be made of.
+def check_out(
+    location: str, commit: str, folder: Path, *, base: Path, offline: bool = False, bundle: Path | None = None
+) -> Path:
+    """Clone a repository and check out a commit, with its history and the tags in it, which versions may be made of.
 
-    No remote stays in the clone, so that what builds from it can neither fetch nor learn how to.
+    No remote stays in the clone, so that what builds from it can neither fetch nor learn how to, and no branch or other
+    tag, so that what is built is a function of the commit and its tags.
 
     Args:
         location: https, ssh or file URL, ``user@host:path`` as git has it, or a path.
@@ -61,33 +68,109 @@ def check_out(location: str, commit: str, folder: Path, *, base: Path, offline: 
         folder: Where to; must not be there yet.
         base: What a relative path is relative to.
         offline: Whether the network may not be used.
+        bundle: What ``make_bundle`` wrote; cloned instead of the location. It need not be trusted: the commit's name
+            is a hash of all that is checked out.
 
     Raises:
         RepositoryError: It cannot be read, has no such commit, or has parts that are not supported.
-        OfflineError: It is on the network.
+        FetchedFilesError: The bundle cannot be read, or has no such commit.
+        OfflineError: It is not on this machine.
     """
+    shown = _shown(location)
+    _check_commit(commit, shown)
+    if bundle is not None:
+        environ = _clone_bundle(bundle, shown, commit, folder)
+    else:
+        # History and tags are all there, files only as far as the commit needs them, where the server can do that.
+        partial = ("--no-checkout", "--no-recurse-submodules", "--filter=blob:none")
+        environ = _clone(location, commit, folder, partial, base=base, offline=offline)
+    _check_submodules(folder, environ, shown, commit)
+    _git(folder, environ, shown, "checkout", "--quiet", "--force", "--detach", commit)
+    _keep_history(folder, environ, shown, commit)
+    _git(folder, environ, shown, "remote", "remove", "origin")
+    _check_links(folder, shown)
+    return folder
+
+
+def make_bundle(location: str, commit: str, folder: Path, *, base: Path, offline: bool = False) -> Path:
+    """Write a commit of a repository, its history and the tags in it into one file (git-bundle(1)).
+
+    Args:
+        location: As ``check_out``.
+        commit: Its full object name.
+        folder: An empty folder for the file, and for a clone that the caller removes with it.
+        base: What a relative path is relative to.
+        offline: Whether the network may not be used.
+
+    Raises:
+        RepositoryError: As ``check_out``.
+        OfflineError: The repository is not on this machine.
+    """
+    shown = _shown(location)
+    _check_commit(commit, shown)
+    clone, bundle = folder / "clone.git", folder / "repository.bundle"
+    environ = _clone(location, commit, clone, ("--bare",), base=base, offline=offline)
+    _check_submodules(clone, environ, shown, commit)
+    _git(clone, environ, shown, "update-ref", "--no-deref", "HEAD", commit)
+    _keep_history(clone, environ, shown, commit)
+    # How threads share the work would be seen in the file.
+    create = ("-c", "pack.threads=1", "bundle", "create", "--quiet", str(bundle), "HEAD", "--tags")
+    _git(clone, environ, shown, *create)
+    return bundle
+
+
+def _shown(location: str) -> str:
     location = location.removeprefix("git+")
-    shown = redact(location) if "://" in location else scrub(location)
+    return redact(location) if "://" in location else scrub(location)
+
+
+def _check_commit(commit: str, shown: str) -> None:
     if not _COMMIT.fullmatch(commit):
         raise RepositoryError(
             f"The lock names no full commit of {shown}",
             why=f"it has {commit[:80]!r}" if commit else "it has none",
             hint="make the lock again with a tool that pins commits",
         )
-    source, protocols = _source(location, shown, base)
-    if offline and protocols != "file":
+
+
+def _clone(
+    location: str, commit: str, folder: Path, options: Sequence[str], *, base: Path, offline: bool
+) -> Mapping[str, str]:
+    """Clone from where the lock says, and give the environment for what is done with the clone."""
+    shown = _shown(location)
+    source, protocols = _source(location.removeprefix("git+"), shown, base)
+    if offline and (protocols != "file" or not Path(source).exists()):
         raise OfflineError(
             f"The repository {shown} would have to be cloned",
-            why="--offline forbids the network",
-            hint="run the command once without --offline",
+            why="--offline forbids the network, and it is not on this machine",
+            hint=FETCH_HINT,
         )
     environ = _environ(protocols)
-    # History and tags are all there, files only as far as the commit needs them, where the server can do that.
-    clone = ("clone", "--quiet", "--no-checkout", "--no-recurse-submodules", "--filter=blob:none", "--", source)
-    _git(None, environ, shown, *clone, str(folder))
+    _git(None, environ, shown, "clone", "--quiet", *options, "--", source, str(folder))
     if not _has(folder, environ, commit):
         # A commit that no branch leads to any more; many servers still give it by name.
         _git(folder, environ, shown, "fetch", "--quiet", "--no-recurse-submodules", "origin", commit)
+    return environ
+
+
+def _clone_bundle(bundle: Path, shown: str, commit: str, folder: Path) -> Mapping[str, str]:
+    environ = _environ("file")
+    with bundle.open("rb") as file:
+        # Else git might take it for a text that names another repository on this machine.
+        is_bundle = file.readline(_LONGEST_SIGNATURE) in _SIGNATURES
+    why = "it is no git bundle"
+    if is_bundle:
+        clone = ("clone", "--quiet", "--no-checkout", "--no-recurse-submodules", "--", str(bundle), str(folder))
+        done = _run(None, environ, shown, *clone)
+        if done.returncode == 0 and _has(folder, environ, commit):
+            return environ
+        why = _told(done) if done.returncode else f"it does not hold the commit {commit}"
+    raise FetchedFilesError(
+        f"The bundle of {shown} cannot be used", why=why, hint="make it again with `crossdock fetch`"
+    )
+
+
+def _check_submodules(folder: Path, environ: Mapping[str, str], shown: str, commit: str) -> None:
     entries = _git(folder, environ, shown, "ls-tree", "-r", "-z", commit)
     if b"\x00160000 " in b"\x00" + entries:
         raise RepositoryError(
@@ -95,10 +178,17 @@ def check_out(location: str, commit: str, folder: Path, *, base: Path, offline: 
             why="what they hold is not cloned, so what is built would miss it",
             hint="build a wheel elsewhere and name it in [tool.crossdock.packages.NAME]",
         )
-    _git(folder, environ, shown, "checkout", "--quiet", "--force", "--detach", commit)
-    _git(folder, environ, shown, "remote", "remove", "origin")
-    _check_links(folder, shown)
-    return folder
+
+
+def _keep_history(folder: Path, environ: Mapping[str, str], shown: str, commit: str) -> None:
+    """Drop every branch, and every tag that does not lead to the commit or one before it."""
+
+    def names(*chosen: str) -> set[bytes]:
+        return set(_git(folder, environ, shown, "for-each-ref", "--format=%(refname)", *chosen).splitlines())
+
+    kept = names(f"--merged={commit}", "refs/tags")
+    dropped = b"".join(b"delete %s\n" % name for name in sorted(names("refs/heads", "refs/tags") - kept))
+    _git(folder, environ, shown, "update-ref", "--stdin", fed=dropped)
 
 
 def _source(location: str, shown: str, base: Path) -> tuple[str, str]:
@@ -139,6 +229,8 @@ def _environ(protocols: str) -> Mapping[str, str]:
         # Files that are elsewhere stay what they are in git, whether or not git-lfs is there.
         "GIT_LFS_SKIP_SMUDGE": "1",
         "GIT_ATTR_NOSYSTEM": "1",
+        # An object is what its name says, and no other one in its stead.
+        "GIT_NO_REPLACE_OBJECTS": "1",
     }
 
 
@@ -149,21 +241,32 @@ def _has(folder: Path, environ: Mapping[str, str], commit: str) -> bool:
     return subprocess.run(command, env=environ, capture_output=True, check=False).returncode == 0
 
 
-def _git(folder: Path | None, environ: Mapping[str, str], shown: str, *arguments: str) -> bytes:
+def _git(folder: Path | None, environ: Mapping[str, str], shown: str, *arguments: str, fed: bytes = b"") -> bytes:
+    done = _run(folder, environ, shown, *arguments, fed=fed)
+    if done.returncode:
+        raise RepositoryError(
+            f"{shown} cannot be read at the locked commit",
+            why=_told(done) or f"git {arguments[0]} failed",
+            hint="see that git can clone it without asking for a password, and that the commit is still there",
+        )
+    return done.stdout
+
+
+def _run(
+    folder: Path | None, environ: Mapping[str, str], shown: str, *arguments: str, fed: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
     command = ["git", *(["-C", str(folder)] if folder else []), *arguments]
     try:
-        return subprocess.run(command, env=environ, capture_output=True, umask=0o022, check=True).stdout
+        return subprocess.run(command, env=environ, input=fed, capture_output=True, umask=0o022, check=False)
     except FileNotFoundError:
         raise RepositoryError(
             f"{shown} cannot be cloned", why="there is no program git on PATH", hint="install git"
         ) from None
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode(errors="replace").strip().splitlines()[-_SHOWN_LINES:]
-        raise RepositoryError(
-            f"{shown} cannot be read at the locked commit",
-            why="\n    ".join(map(scrub, lines)) or f"git {arguments[0]} failed",
-            hint="see that git can clone it without asking for a password, and that the commit is still there",
-        ) from None
+
+
+def _told(done: subprocess.CompletedProcess[bytes]) -> str:
+    lines = done.stderr.decode(errors="replace").strip().splitlines()[-_SHOWN_LINES:]
+    return "\n    ".join(map(scrub, lines))
 
 
 def _check_links(root: Path, shown: str) -> None:

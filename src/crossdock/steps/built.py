@@ -21,6 +21,7 @@ from crossdock.projects.repository import repository_state
 from crossdock.projects.sources import source_digest
 from crossdock.sdists.hooks import hook_environment, scratch_folder
 from crossdock.sdists.requirements import BuildLock, Subject, requirements_key
+from crossdock.steps.repositories import find_bundle, given_bundle
 from crossdock.store.actions import action_key
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def with_built_sources(plan: Plan, services: Services, *, locked: bool = False) 
         BuildRequirementsError: What a backend requires cannot be had.
         UnsafeSourceError: A source distribution is dangerous to unpack.
         RepositoryError: A repository cannot be read at the locked commit.
+        FetchedFilesError: The set of fetched files does not have what it says it has.
         LockfileError: ``crossdock.lock`` cannot be read, or would have to change and may not.
         OfflineError: Something would have to be downloaded, and may not.
     """
@@ -228,12 +230,18 @@ class _Workshop:
     def _repository(self, package: Package) -> _Source:
         from crossdock.sdists.repository import check_out
 
-        source, base = package.source, self._project_lock.lock.path.parent
-        key: JSON = {"commit": source.revision, "subdirectory": source.subdirectory}
+        source, base, services = package.source, self._project_lock.lock.path.parent, self._services
+        commit = source.revision
+        # The tags of a given bundle are anybody's, so what is built with them is not for builds without it.
+        key: JSON = {
+            "commit": commit,
+            "subdirectory": source.subdirectory,
+            "bundle": given_bundle(commit, services),
+        }
 
         def put(folder: Path) -> Path:
-            offline = self._services.offline
-            root = check_out(source.location, source.revision, folder / "copy", base=base, offline=offline)
+            bundle, copy = find_bundle(commit, services), folder / "copy"
+            root = check_out(source.location, commit, copy, base=base, offline=services.offline, bundle=bundle)
             return _inside(package, root)
 
         return _Source(key, put, lambda _: key)

@@ -2,11 +2,13 @@
 
 ::
 
-    crossdock-files.json     what is there: path, size and SHA-256 of each file, and what the index answered
-    files/                   wheels, source distributions and Debian packages, under their own names
+    crossdock-files.json     what is there: path, size and SHA-256 of each file, which of them is the bundle of which
+                             commit, and what the index answered
+    files/                   wheels, source distributions and Debian packages, under their own names; bundles of git
 
-The files are found by their SHA-256 alone, which is that of a lock; so a set that was tampered with gives no other
-build, only an error. The folder ``files`` is also one that pip and uv take with ``--find-links``.
+The files are found by their SHA-256 alone, which is that of a lock, and of a bundle only the locked commit is checked
+out; so a set that was tampered with gives no other build, only an error. The folder ``files`` is also one that pip and
+uv take with ``--find-links``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
 from crossdock.errors import FetchedFilesError, HashMismatchError, OutputError
@@ -38,6 +41,7 @@ _MAX_MANIFEST_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~%!-]{0,254}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 _AGAIN = "make it again with `crossdock fetch --output`"
 
 
@@ -84,11 +88,13 @@ class FetchedSet:
         path: The folder or tar file.
         files: By SHA-256.
         answers: By name and version of the package.
+        repositories: The SHA-256 of a commit's git bundle, by the commit.
     """
 
     path: Path
     files: Mapping[str, FetchedFile] = field(repr=False)
     answers: Mapping[tuple[str, str], Answer] = field(repr=False)
+    repositories: Mapping[str, str] = field(repr=False)
 
     def answer(self, name: str, version: str, sha256s: Iterable[str]) -> tuple[LockedFile, ...] | None:
         """Give the files the index had for a package; None if it was not asked for these hashes."""
@@ -146,7 +152,14 @@ def check_fetched_output(path: Path) -> None:
         )
 
 
-def write_fetched(path: Path, files: Sequence[FetchedFile], answers: Sequence[Answer], store: Store) -> None:
+def write_fetched(
+    path: Path,
+    files: Sequence[FetchedFile],
+    answers: Sequence[Answer],
+    store: Store,
+    *,
+    repositories: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Write a set from files that are in the store; it appears whole or not at all.
 
     Args:
@@ -154,6 +167,7 @@ def write_fetched(path: Path, files: Sequence[FetchedFile], answers: Sequence[An
         files: What to write.
         answers: What the index said.
         store: Holds the files.
+        repositories: The SHA-256 of a commit's git bundle, which is one of the files, by the commit.
 
     Raises:
         OutputError: It cannot be written, or would replace something else.
@@ -163,7 +177,7 @@ def write_fetched(path: Path, files: Sequence[FetchedFile], answers: Sequence[An
     distinct = {file.sha256: file for file in files}
     ordered = sorted(distinct.values(), key=lambda file: (file.name, file.sha256))
     _check_names(ordered)
-    manifest = json.dumps(_manifest(ordered, answers), indent=1).encode() + b"\n"
+    manifest = json.dumps(_manifest(ordered, answers, repositories), indent=1).encode() + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".partial") as name:
@@ -197,7 +211,9 @@ def _check_names(files: Iterable[FetchedFile]) -> None:
             )
 
 
-def _manifest(files: Iterable[FetchedFile], answers: Iterable[Answer]) -> dict[str, Any]:
+def _manifest(
+    files: Iterable[FetchedFile], answers: Iterable[Answer], repositories: Mapping[str, str]
+) -> dict[str, Any]:
     return {
         "schema_version": _VERSION,
         "files": [{"path": file.path, "size": file.size, "sha256": file.sha256} for file in files],
@@ -211,6 +227,7 @@ def _manifest(files: Iterable[FetchedFile], answers: Iterable[Answer]) -> dict[s
             }
             for answer in sorted(answers, key=lambda item: (item.name, item.version))
         ],
+        "repositories": [{"commit": commit, "sha256": sha256} for commit, sha256 in sorted(repositories.items())],
     }
 
 
@@ -281,16 +298,22 @@ def _parse(path: Path, document: dict[str, Any]) -> FetchedSet:
         )
         for entry in document["answers"]
     ]
+    by_sha256 = {file.sha256: file for file in files}
     return FetchedSet(
         path=path,
-        files={file.sha256: file for file in files},
+        files=by_sha256,
         answers={(answer.name, answer.version): answer for answer in answers},
+        repositories=dict(_repository(entry, by_sha256) for entry in document["repositories"]),
     )
 
 
 def _file(entry: Mapping[str, Any]) -> FetchedFile:
     name = _checked(_NAME, str(entry["path"]).removeprefix("files/"))
     return FetchedFile(name=name, sha256=_checked(_SHA256, entry["sha256"]), size=int(entry["size"]))
+
+
+def _repository(entry: Mapping[str, Any], files: Mapping[str, FetchedFile]) -> tuple[str, str]:
+    return _checked(_COMMIT, entry["commit"]), files[entry["sha256"]].sha256
 
 
 def _checked(pattern: re.Pattern[str], text: str) -> str:

@@ -11,6 +11,7 @@ from crossdock.locks import Selection, complete
 from crossdock.plan import debian_config, lock_missing_bases, targets_of
 from crossdock.steps.built import lock_builds
 from crossdock.steps.fetched import Answer, FetchedFile
+from crossdock.steps.repositories import fetch_repositories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,13 +109,15 @@ class Everything:
 
     Attributes:
         targets: How many targets that is.
-        files: Wheels, source distributions, what their builds need, and packages of bases.
+        files: Wheels, source distributions, bundles of repositories, what builds need, and packages of bases.
         answers: What the index said of packages that the lock knows by hashes alone.
+        repositories: The SHA-256 of the bundle of each commit.
     """
 
     targets: int
     files: tuple[FetchedFile, ...]
     answers: tuple[Answer, ...]
+    repositories: Mapping[str, str]
 
 
 def fetch_everything(project: Project, request: Request, services: Services) -> Everything:
@@ -131,9 +134,11 @@ def fetch_everything(project: Project, request: Request, services: Services) -> 
     selections = [complete(found) for found in surveys]
     fetch_selected(project_lock, selections, services)
     fetch_bases(bases, project, services)
+    repositories = fetch_repositories(project_lock, selections, services)
     store = services.store
     named = {file.sha256: file.filename for file in needed_files(selections)}
     named |= lock_builds(project_lock, selections, services)
+    named |= {sha256: f"{commit}.bundle" for commit, sha256 in repositories.items()}
     named |= {item.sha256: item.filename.rpartition("/")[2] for base in bases for item in base.packages}
     return Everything(
         targets=len(targets),
@@ -141,6 +146,7 @@ def fetch_everything(project: Project, request: Request, services: Services) -> 
             FetchedFile(name=name, sha256=sha256, size=store.size(sha256)) for sha256, name in sorted(named.items())
         ),
         answers=_answers(project_lock, surveys, services),
+        repositories=repositories,
     )
 
 

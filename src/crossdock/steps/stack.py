@@ -112,8 +112,7 @@ def _group_part(group: Group, scheme: Scheme, store: Store) -> Part:
 
 def _own_part(own: OwnWheel, scheme: Scheme, store: Store) -> Part:
     return Part(
-        # What is built here is not compressed, so there is nothing to copy.
-        wheel_recipe(store, [(own.filename, own.sha256)], scheme, copy_streams=False),
+        wheel_recipe(store, [(own.filename, own.sha256)], scheme),
         f"crossdock: {own.filename}",
         {"dev.crossdock.layer": "project"},
     )

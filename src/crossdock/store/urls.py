@@ -12,7 +12,8 @@ __all__ = ["local_path", "origin", "redact", "scrub", "split_credentials"]
 Origin = tuple[str, str, int | None]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_USERINFO = re.compile(r"//[^/\s@]*@")
+#: Up to the last "@" before the path: a password may hold some, and be written as it is.
+_USERINFO = re.compile(r"//[^/\s]*@")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 

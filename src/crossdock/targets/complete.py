@@ -93,7 +93,7 @@ def read_complete_platform(path: Path) -> CompletePlatform:
             raise CompletePlatformError(
                 f"There is no file {str(path)!r}",
                 why="a target that ends in .json is the file of a complete platform",
-                hint="write its path, from the folder crossdock runs in",
+                hint="write its path, from the folder crossdock runs in, or in pyproject.toml from the project",
             )
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)

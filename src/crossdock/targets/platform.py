@@ -153,11 +153,6 @@ class Platform:
         return fields
 
     @property
-    def slug(self) -> str:
-        """A suffix for names of files: ``linux_arm64``."""
-        return "_".join(filter(None, (self.os, self.arch, self.variant)))
-
-    @property
     def floor(self) -> str:
         """The oldest system library or system that can be relied on: ``glibc2.28``, ``macos11.0``; empty on Windows."""
         if self.macos:

@@ -19,7 +19,6 @@ from crossdock.targets.python import parse_python
 __all__ = ["Fact", "Runtime", "parse_runtimes", "runtimes"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-.][a-z0-9]+)+", re.ASCII)
-_MINOR = re.compile(r"3\.[0-9]{1,2}", re.ASCII)
 _KEYS = {"name", "family", "os", "architectures", "libc", "python", "aliases", "note"}
 
 

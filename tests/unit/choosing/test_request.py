@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from crossdock.choosing.request import Parts, Request
+from crossdock.errors import UnknownExtraError
 from crossdock.locks import Lock
 from crossdock.projects.config import Config
 
@@ -51,6 +53,12 @@ def test_all_of_them() -> None:
 
 def test_all_but_some() -> None:
     assert parts(Request(all_groups=True, no_groups=("dev", "DOCS"))).groups == ("test",)
+
+
+def test_a_group_to_leave_out_must_be_there_but_for_dev() -> None:
+    with pytest.raises(UnknownExtraError, match="'tset' to leave out"):
+        parts(Request(all_groups=True, no_groups=("tset",)))
+    assert parts(Request(no_groups=("dev",)), lock=replace(LOCK, groups={})).groups == ()
 
 
 def test_default_groups_of_the_lock_count_until_settings_name_some() -> None:

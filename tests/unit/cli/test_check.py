@@ -90,6 +90,7 @@ class TestLabels:
         [
             ([target(LINUX), target(ARM)], ["linux/amd64", "linux/arm64"]),
             ([target(LINUX), target("linux/amd64+musl1.2")], ["linux/amd64+glibc2.36", "linux/amd64+musl1.2"]),
+            ([target(LINUX), target("linux/arm64+musl")], ["linux/amd64", "linux/arm64+musl1.2"]),
             ([target(LINUX), target(LINUX, "3.13")], ["linux/amd64 3.12", "linux/amd64 3.13"]),
         ],
     )

@@ -32,10 +32,9 @@ from crossdock.wheels.scheme import posix_venv
 
 assert (streams._libdeflate is None) == ("no-libdeflate" in sys.argv)
 archives = [WheelArchive(path, path.name) for path in map(Path, sys.argv[2].split(os.pathsep))]
-for copy_streams in (True, False):
-    out = io.BytesIO()
-    diff_id = write_wheels(archives, posix_venv("app/.venv", "3.11"), out, copy_streams=copy_streams)
-    print("layer", diff_id, hashlib.sha256(out.getvalue()).hexdigest())
+out = io.BytesIO()
+diff_id = write_wheels(archives, posix_venv("app/.venv", "3.11"), out)
+print("layer", diff_id, hashlib.sha256(out.getvalue()).hexdigest())
 if streams._libdeflate:
     out = io.BytesIO()
     content = b"".join(b"%d," % number for number in range(500_000))
@@ -91,8 +90,7 @@ def digests(
     for line in done.stdout.splitlines():
         kind, _, digest = line.partition(" ")
         found[kind].append(digest)
-    assert len(found["layer"]) == 2
-    assert found["layer"][0] != found["layer"][1]
+    assert len(found["layer"]) == 1
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,51 @@ class TestUndecided:
         found = activate(unsure, {**TARGET.environment, "platform_release": "6.1"})
 
         assert [p.name for p in found.packages] == ["a"]
+
+    @pytest.mark.parametrize(
+        "marker",
+        [
+            "platform_release == 'a' and platform_version == 'b'",
+            "platform_release > '5' and platform_release < '6'",
+            "platform_release == platform_version",
+            "platform_release != ''",
+            "(platform_version == 'b' or 'platform_release' == os_name) and sys_platform == 'linux'",
+        ],
+    )
+    def test_unknown_values_are_neither_alike_nor_taken_from_the_marker(self, marker: str) -> None:
+        with pytest.raises(UndecidedMarkerError):
+            activate(lock(package("a"), roots=(edge("a", 0, marker),)), TARGET.environment)
+
+    @pytest.mark.parametrize(
+        ("marker", "holds"),
+        [
+            ("platform_release == 'a' and sys_platform == 'win32'", False),
+            ("'platform_release' in platform_version and 'x' == os_name or sys_platform == 'linux'", True),
+            ("os_name == 'platform_release' or os_name != \"or platform_release == 'a'\"", True),
+        ],
+    )
+    def test_what_does_not_hang_on_them_is_decided(self, marker: str, holds: bool) -> None:
+        found = activate(lock(package("a"), roots=(edge("a", 0, marker),)), TARGET.environment)
+
+        assert bool(found.packages) is holds
+
+    def test_a_python_that_is_not_known_is_said_to_be_so(self) -> None:
+        unknown = {**TARGET.environment, "python_full_version": ""}
+        entry = replace(package("a"), requires_python=">=3.9")
+        for strict in (
+            replace(lock(package("a"), roots=()), requires_python=">=3.9"),
+            lock(entry, roots=(edge("a", 0),), form="pylock.toml"),
+        ):
+            with pytest.raises(UndecidedMarkerError, match=r"requires Python >=3\.9") as caught:
+                activate(strict, unknown, target="there.json")
+            assert "python_full_version" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "nö", "x" * 300])
+def test_what_is_no_name_is_no_extra_and_no_group_and_the_lock_is_not_blamed(name: str) -> None:
+    for extras, groups in (([name], []), ([], [name])):
+        with pytest.raises(UnknownExtraError):
+            activate(lock(roots=()), TARGET.environment, extras, groups)
 
 
 class TestFlatFormats:

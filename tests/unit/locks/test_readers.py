@@ -19,12 +19,13 @@ from crossdock.errors import (
     UnpinnedRequirementError,
     UnsupportedLockError,
 )
-from crossdock.locks import IndexOptions, Lock, find_lock, read_lock, select
+from crossdock.locks import IndexOptions, Lock, Source, find_lock, read_lock, select
 from crossdock.targets import Target, parse_platform, parse_python
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+COMMIT = "0123456789" * 4
 TARGET = Target(parse_platform("linux/arm64"), parse_python("3.11"))
 SAMPLES = {"uv.lock": UV, "pylock.toml": PYLOCK, "requirements.txt": REQUIREMENTS}
 
@@ -202,6 +203,48 @@ class TestRequirements:
             extra_index_urls=("https://b.example/s",), find_links=("https://c.example",), no_index=True
         )
 
+    @pytest.mark.parametrize(
+        ("line", "name", "source"),
+        [
+            (
+                f"a @ git+ssh://git@git.example/x/a.git@{COMMIT}#subdirectory=b/c&egg=a",
+                "a",
+                Source(kind="vcs", location="ssh://git@git.example/x/a.git", revision=COMMIT, subdirectory="b/c"),
+            ),
+            (
+                f"-e git+https://git.example/a@{COMMIT}#egg=b ; python_version > '3'",
+                "b",
+                Source(kind="vcs", location="https://git.example/a", revision=COMMIT),
+            ),
+            ("a @ hg+https://hg.example/a@12", "a", Source(kind="vcs", location="hg+https://hg.example/a@12")),
+            ("a @ file:///some/where", "a", Source(kind="directory", location="/some/where")),
+            (
+                f"a @ file:///some%20where/a-1.0.tar.gz --hash=sha256:{h(1)}",
+                "a",
+                Source(kind="path", location="/some where/a-1.0.tar.gz"),
+            ),
+            (
+                f"a @ {U}/a-1.0.zip#subdirectory=b&sha256={h(1)}",
+                "a",
+                Source(kind="url", location=f"{U}/a-1.0.zip", subdirectory="b"),
+            ),
+        ],
+    )
+    def test_a_direct_reference_is_where_its_url_says(
+        self, tmp_path: Path, line: str, name: str, source: Source
+    ) -> None:
+        (package,) = read(tmp_path, "requirements.txt", line).packages
+
+        assert (package.name, package.source) == (name, source)
+        assert [file.sha256 for file in package.files] == ([] if source.kind in {"vcs", "directory"} else [h(1)])
+
+    @pytest.mark.parametrize("option", ["-e ", "-e", "--editable ", "--editable="])
+    def test_an_editable_project_has_its_marker(self, tmp_path: Path, option: str) -> None:
+        lock = read(tmp_path, "requirements.txt", f"{option}'./my libs/a' ; sys_platform == 'win32'\n")
+
+        assert lock.packages[0].source == Source(kind="directory", location="./my libs/a", editable=True)
+        assert [root.marker for root in lock.roots] == ["sys_platform == 'win32'"]
+
     def test_constraints_must_agree(self, tmp_path: Path) -> None:
         text = f"-c c.txt\na==1 --hash=sha256:{h(1)}\n"
         (tmp_path / "c.txt").write_text("A<2\nunrelated<1\n")
@@ -229,7 +272,17 @@ class TestRequirements:
             ("-r ../outside.txt", MalformedLockError, "outside"),
             ("-r /etc/passwd", MalformedLockError, "outside"),
             ("-r absent.txt", MissingLockError, "absent.txt"),
-            (f"a @ file:///x.whl --hash=sha256:{h(1)}", MalformedLockError, ":2"),
+            (f"a @ file://secret/x.whl --hash=sha256:{h(1)}", MalformedLockError, ":2"),
+            ("a @ file:///x.whl", UnpinnedRequirementError, ":2: a has no SHA-256"),
+            ("a @ git+https://u:secret@git.example/a@main", UnpinnedRequirementError, ":2: .*full commit"),
+            ("a @ git+https://u:secret@git.example/a", UnpinnedRequirementError, ":2: .*full commit"),
+            (f"a @ git+ext::secret@{COMMIT}", MalformedLockError, ":2"),
+            (f"a @ git+https://git.example/a@{COMMIT}#subdirectory=../secret", MalformedLockError, "leads out"),
+            (f"git+https://u:secret@git.example/a@{COMMIT}", MalformedLockError, "with its name"),
+            (f"-e git+https://u:secret@git.example/a@{COMMIT}", MalformedLockError, "with its name"),
+            (f"a @ https://index.example/a-1.0.zip#{'x=1&' * 40}", MalformedLockError, "too many fields"),
+            ("a @ file:///x%1by", MalformedLockError, "control characters"),
+            ("a @ https://u:secret@index.example/ a b", MalformedLockError, "with its name"),
             (f"a @ https://u:secret@index.example/%2e%2e%2fx --hash=sha256:{h(1)}", MalformedLockError, ":2"),
             ('a==1 --hash="', MalformedLockError, ":2"),
         ],

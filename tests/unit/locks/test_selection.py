@@ -272,6 +272,13 @@ class TestBuildsFromSource:
         with pytest.raises(NoWheelError, match=r"old 2\.0"):
             select(lock_of(found), target())
 
+    def test_the_setting_that_forbids_it_is_told(self) -> None:
+        with pytest.raises(NoWheelError) as caught:
+            select(lock_of(replace(self.SDIST_ONLY, from_source="never")), target())
+
+        assert 'says from-source = "never"' in caught.value.hint
+        assert "allow" not in caught.value.hint
+
     def test_a_wheel_that_fits_is_preferred(self) -> None:
         found = package("old-2.0-py3-none-any.whl", "old-2.0.tar.gz", name="old", version="2.0")
         assert select(lock_of(replace(found, from_source="allow")), target()).builds == ()

@@ -140,6 +140,19 @@ class TestWorkspace:
         linux_313 = Target(parse_platform("linux/amd64"), parse_python("3.13"))
         assert active(app, linux_313, groups=("dev",)) == {"tool": "1.0", "fork": "2.0", "lib": "1.0", "speed": "1.0"}
 
+    def test_extras_and_groups_that_add_nothing_can_be_asked_for(self, tmp_path: Path) -> None:
+        metadata = (
+            '[package.optional-dependencies]\nfull = [{ name = "tool" }]\n[package.metadata]\n'
+            'provides-extras = ["bare", "full"]\n[package.metadata.requires-dev]\ndev = []\n'
+        )
+        text = '[manifest]\nmembers = ["app", "lib"]\n' + package("app", metadata, source='editable = "app"')
+        text += package("lib", source='editable = "lib"') + package("tool")
+        app, whole = read(tmp_path, text, "app"), read(tmp_path, text)
+
+        assert active(app, LINUX_311, "bare", groups=("dev",)) == {}
+        assert active(app, LINUX_311, "bare", "full") == {"tool": "1.0"}
+        assert active(whole, LINUX_311, "bare", groups=("dev",)) == {"app": "1.0", "lib": "1.0"}
+
     def test_groups_alone_leave_the_project_out_unless_they_name_it(self, tmp_path: Path) -> None:
         app = read(tmp_path, WORKSPACE, "app")
 

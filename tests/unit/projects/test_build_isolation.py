@@ -56,7 +56,7 @@ def look():
     umask = os.umask(0)
     return {{
         "files": files, "environ": dict(os.environ), "umask": umask, "utf8": sys.flags.utf8_mode,
-        "cwd": os.getcwd(),
+        "cwd": os.getcwd(), "home": os.listdir(os.path.expanduser("~")),
     }}
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     seen = look()
@@ -219,9 +219,18 @@ def test_variables_locale_zone_and_umask_are_the_same_everywhere(
     assert (changing | secret) & set(found["environ"]) == {"PYTHONHASHSEED"}
     fixed = {"PYTHONHASHSEED": "0", "PIP_NO_INDEX": "1"}
     fixed |= {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONUTF8": "1", "SOURCE_DATE_EPOCH": "315532800"}
-    assert {**found["environ"], **fixed, "HOME": os.environ.get("HOME")} == found["environ"]
+    assert {**found["environ"], **fixed} == found["environ"]
     if sys.platform != "win32":
         assert found["umask"] == 0o022
+
+
+def test_a_backend_has_an_empty_home(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".pydistutils.cfg").write_text("[bdist_wheel]\npython_tag = py36\n")
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(home))
+    assert seen(write_project(tmp_path / "project"), store)["home"] == []
 
 
 def test_names_and_texts_that_are_not_ascii_need_no_locale(

@@ -175,11 +175,17 @@ def not_tar(path: Path) -> Path:
     return path
 
 
+def linked(path: Path) -> Path:
+    """A file of 2 MB under 41 names: 82 MB in some kB."""
+    links = [entry(f"d/{number}", type=tarfile.LNKTYPE, linkname="d/f") for number in range(40)]
+    return write_tar(path, [entry("d/f", bytes(2 << 20)), *links])
+
+
 def many(path: Path) -> Path:
     return write_tar(path, [entry(f"d/{number}", b"") for number in range(60)])
 
 
-@pytest.mark.parametrize("make", [bomb, long_header, sparse, truncated, not_gzip, not_tar, many])
+@pytest.mark.parametrize("make", [bomb, long_header, sparse, truncated, not_gzip, not_tar, linked, many])
 def test_bombs_and_damage_are_refused(make: Callable[[Path], Path], tmp_path: Path) -> None:
     path = make(tmp_path / "a")
     with pytest.raises(UnsafeSourceError, match=f"{NAME} was refused") as caught:

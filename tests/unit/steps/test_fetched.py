@@ -99,7 +99,49 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path, store: Store) -> None
     assert not (tmp_path / "set").exists()
 
 
+COMMIT = "ab" * 20
+
+
+def test_says_which_file_is_the_bundle_of_a_commit(tmp_path: Path, store: Store) -> None:
+    write_fetched(tmp_path / "set", FILES, [], store, repositories={COMMIT: FILES[0].sha256})
+    assert open_fetched(tmp_path / "set").repositories == {COMMIT: FILES[0].sha256}
+    (entry,) = json.loads((tmp_path / "set" / MANIFEST).read_text())["repositories"]
+    assert entry == {"commit": COMMIT, "sha256": FILES[0].sha256}
+
+
 class TestDamage:
+    @pytest.mark.parametrize(
+        "entries",
+        [
+            3,
+            {"a": "b"},
+            ["x"],
+            [{}],
+            [{"commit": COMMIT}],
+            [{"commit": "main", "sha256": FILES[0].sha256}],
+            [{"commit": COMMIT.upper(), "sha256": FILES[0].sha256}],
+            [{"commit": 7, "sha256": FILES[0].sha256}],
+            [{"commit": COMMIT, "sha256": "0" * 64}],
+            [{"commit": COMMIT, "sha256": "../../etc/passwd"}],
+            [{"commit": COMMIT, "sha256": [FILES[0].sha256]}],
+        ],
+    )
+    def test_repositories_that_crossdock_would_not_write(self, tmp_path: Path, store: Store, entries: object) -> None:
+        write_fetched(tmp_path / "set", FILES, [], store)
+        manifest = tmp_path / "set" / MANIFEST
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"repositories": entries}))
+        with pytest.raises(FetchedFilesError, match="damaged"):
+            open_fetched(tmp_path / "set")
+
+    def test_no_table_of_repositories(self, tmp_path: Path, store: Store) -> None:
+        write_fetched(tmp_path / "set", FILES, [], store)
+        manifest = tmp_path / "set" / MANIFEST
+        document = json.loads(manifest.read_text())
+        del document["repositories"]
+        manifest.write_text(json.dumps(document))
+        with pytest.raises(FetchedFilesError, match="damaged"):
+            open_fetched(tmp_path / "set")
+
     def test_a_changed_file(self, tmp_path: Path, store: Store) -> None:
         write_fetched(tmp_path / "set", FILES, [], store)
         (tmp_path / "set" / FILES[0].path).write_bytes(b"wheel b")

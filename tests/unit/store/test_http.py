@@ -261,6 +261,7 @@ def test_urls_are_shown_without_what_is_secret() -> None:
     assert redact("https://user:pw@index.example:8443/simple/?token=1#x") == "https://index.example:8443/simple/"
     assert redact("https://index.example/\x1b[31m") == "https://index.example/?[31m"
     assert scrub("cannot reach https://user:pw@index.example/a\n") == "cannot reach https://index.example/a?"
+    assert scrub("https://user:p@ss@index.example/a@b") == "https://index.example/a@b"
 
 
 def test_importing_the_package_stays_light() -> None:
