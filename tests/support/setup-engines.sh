@@ -1,6 +1,7 @@
 #!/bin/bash
 # Prepares the engines that the e2e tests run images on: podman with runc, a registry, skopeo, umoci, and QEMU as the
-# kernel's interpreter for the other architecture's programs; and strace, which records and stops what a build does.
+# kernel's interpreter for the other architecture's programs; strace, which records and stops what a build does; and
+# bubblewrap, in which programs of a base run.
 # For Debian and its relatives; needs root (or sudo) the first time only. When everything is there it changes nothing
 # and is done at once.
 set -euo pipefail
@@ -14,6 +15,7 @@ declare -A package_of=(
   [qemu-aarch64-static]=qemu-user-static
   [mmdebstrap]=mmdebstrap
   [strace]=strace
+  [bwrap]=bubblewrap
 )
 binfmt=/proc/sys/fs/binfmt_misc
 
