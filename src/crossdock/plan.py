@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.bases.debian.config import DebianConfig
-    from crossdock.bases.debian.locked import LockedDebianBase
     from crossdock.bases.facts import BaseFacts
     from crossdock.choosing.request import Request
     from crossdock.choosing.survey import ProjectLock
+    from crossdock.lockfile.bases import LockedDebianBase
     from crossdock.locks import Selection
     from crossdock.projects.project import Project
     from crossdock.services import Services

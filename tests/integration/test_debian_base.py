@@ -20,7 +20,7 @@ from crossdock.bases.debian import (
     lock_debian,
 )
 from crossdock.bases.debian.sources import choose_mirrors, read_apt_sources, suite_sources
-from crossdock.bases.lockfile import Lockfile, format_lockfile, parse_lockfile
+from crossdock.lockfile.file import Lockfile, format_lockfile, parse_lockfile
 from crossdock.store import Store, fetch
 
 if TYPE_CHECKING:

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crossdock.bases.debian.locked import LockedDebianBase
 from crossdock.bases.facts import BaseFacts
-from crossdock.bases.lockfile import read_lockfile
 from crossdock.choosing.request import Request
 from crossdock.choosing.survey import load_lock, survey_targets
 from crossdock.errors import (
@@ -25,6 +23,8 @@ from crossdock.errors import (
     LockfileError,
     OfflineError,
 )
+from crossdock.lockfile.bases import LockedDebianBase
+from crossdock.lockfile.file import read_lockfile
 from crossdock.locks import complete
 from crossdock.plan import Plan, TargetPlan
 from crossdock.projects.project import load_project

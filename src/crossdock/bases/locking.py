@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.bases.debian.config import DebianConfig
-    from crossdock.bases.debian.locked import LockedDebianBase
-    from crossdock.bases.lockfile import Lockfile
+    from crossdock.lockfile.bases import LockedDebianBase
+    from crossdock.lockfile.file import Lockfile
     from crossdock.store.blobs import Store
     from crossdock.store.http import HttpClient
     from crossdock.store.progress import Progress
@@ -95,7 +95,7 @@ class BaseLocker:
     def _lock(self, architectures: Iterable[str], read: Callable[[], Lockfile]) -> Lockfile:
         """Lock bases, then put them into the file as it is by then: another process may have written it meanwhile."""
         from crossdock.bases.debian.base import lock_debian
-        from crossdock.bases.lockfile import write_lockfile
+        from crossdock.lockfile.file import write_lockfile
 
         suite = check_base(self.base)
         bases = [
@@ -126,7 +126,7 @@ class BaseLocker:
         return found if found is not None and found.requested == tuple(sorted(set(self.packages))) else None
 
     def _read_to_renew(self) -> Lockfile:
-        from crossdock.bases.lockfile import Lockfile
+        from crossdock.lockfile.file import Lockfile
 
         try:
             return replace(self._read(), builds=())
@@ -135,6 +135,6 @@ class BaseLocker:
             return Lockfile()
 
     def _read(self) -> Lockfile:
-        from crossdock.bases.lockfile import Lockfile, read_lockfile
+        from crossdock.lockfile.file import Lockfile, read_lockfile
 
         return read_lockfile(self.path) if self.path.exists() else Lockfile()

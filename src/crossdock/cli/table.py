@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Grid", "Look", "layout", "look_of", "paint", "printable", "wrap"]
+__all__ = ["Grid", "Look", "layout", "look_of", "paint", "wrap"]
 
 _GAP = "  "
 #: A name is not cut shorter than this; rather the table is laid out in another way.
@@ -70,11 +70,6 @@ def paint(text: str, colour: str | None, look: Look) -> str:
     if colour is None or not look.colours:
         return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
-
-
-def printable(text: str | None) -> str:
-    """Show text of a lock: what a terminal would act on is replaced."""
-    return "".join(char if char.isprintable() else "?" for char in text or "")
 
 
 def layout(grid: Grid, look: Look) -> list[str]:

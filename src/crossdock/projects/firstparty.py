@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
+    from crossdock.lockfile.builds import LockedBuild
     from crossdock.projects.project import Project
-    from crossdock.sdists.locked import LockedBuild
     from crossdock.services import Services
     from crossdock.store.blobs import Store
     from crossdock.targets.target import Target

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from crossdock.errors import UsageError
 from crossdock.reports.plan_json import SCHEMA_VERSION
+from crossdock.reports.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -302,23 +303,25 @@ def diff_text(found: PlanDiff) -> list[str]:
     """Write a difference for people, grouped by what sort of thing changed."""
     if found.same:
         return ["nothing changed"]
-    lines = [f"{key}: {_shown(old) or 'none'} -> {_shown(new) or 'none'}" for key, (old, new) in found.facts.items()]
-    lines += [f"new target: {_shown(name)}" for name in found.added]
-    lines += [f"target gone: {_shown(name)}" for name in found.removed]
+    lines = [
+        f"{key}: {printable(old) or 'none'} -> {printable(new) or 'none'}" for key, (old, new) in found.facts.items()
+    ]
+    lines += [f"new target: {printable(name)}" for name in found.added]
+    lines += [f"target gone: {printable(name)}" for name in found.removed]
     for kind, heading in _HEADINGS.items():
         told = [(change, targets) for change, targets in found.changes.items() if change.kind == kind]
         if told:
             lines += [*([""] if lines else []), f"{heading}:"]
         for change, targets in told:
-            where = "" if len(targets) == len(found.common) else f"  ({', '.join(map(_shown, targets))})"
+            where = "" if len(targets) == len(found.common) else f"  ({', '.join(map(printable, targets))})"
             lines.append(f"  {_sentence(change)}{where}")
     return lines
 
 
 def _sentence(change: Change) -> str:
-    name = _shown(change.name) if change.name != change.kind else ""
-    version = f" {_shown(change.version)}" if change.version else ""
-    old, new = _shown(change.old), _shown(change.new)
+    name = printable(change.name) if change.name != change.kind else ""
+    version = f" {printable(change.version)}" if change.version else ""
+    old, new = printable(change.old), printable(change.new)
     if change.kind in {"rebuilt", "base-file"}:
         return f"{name}{version}: sha256 {old[:12]} -> {new[:12]}"
     if change.kind == "settings":
@@ -327,8 +330,3 @@ def _sentence(change: Change) -> str:
         mark = {"base": "+ " if change.old is None else "- "}.get(change.kind, "")
         return f"{mark}{name} {new or old}"
     return f"{name}{version}{':' if version else ''} {old} -> {new}".strip()
-
-
-def _shown(text: str | None) -> str:
-    """Show text of a file that anybody may have written: what a terminal would act on is replaced."""
-    return "".join(char if char.isprintable() else "?" for char in text or "")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from build import ProjectBuilder
 
-    from crossdock.sdists.locked import LockedBuild
+    from crossdock.lockfile.builds import LockedBuild
     from crossdock.sdists.requirements import BuildLock, Subject
 
 __all__ = ["Builds"]

@@ -13,7 +13,7 @@ from crossdock.errors import BuildRequirementsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from crossdock.sdists.locked import LockedRequirement
+    from crossdock.lockfile.builds import LockedRequirement
 
 __all__ = ["Needs", "Unmet", "close", "parse_requirements"]
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from crossdock.sdists.locked import with_build
+from crossdock.lockfile.builds import with_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from crossdock.bases.lockfile import Lockfile
-    from crossdock.sdists.locked import LockedBuild
+    from crossdock.lockfile.builds import LockedBuild
+    from crossdock.lockfile.file import Lockfile
     from crossdock.sdists.wheelhouse import Wheelhouse
     from crossdock.services import Services
     from crossdock.store.actions import JSON
@@ -79,7 +79,7 @@ class BuildLock:
         Raises:
             LockfileError: It cannot be read.
         """
-        from crossdock.bases.lockfile import Lockfile, read_lockfile
+        from crossdock.lockfile.file import Lockfile, read_lockfile
 
         return read_lockfile(self.path) if self.path.exists() else Lockfile()
 
@@ -97,7 +97,7 @@ class BuildLock:
         Raises:
             LockfileError: It cannot be read or written.
         """
-        from crossdock.bases.lockfile import write_lockfile
+        from crossdock.lockfile.file import write_lockfile
 
         lockfile = self.read()
         before = lockfile.find_build(build.name, build.version)

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from crossdock.errors import BuildRequirementsError, LockfileError, OfflineError
-from crossdock.sdists.locked import LockedBuild, LockedRequirement, pool
+from crossdock.lockfile.builds import LockedBuild, LockedRequirement, pool
 from crossdock.sdists.needs import Unmet, close, parse_requirements
 from crossdock.sdists.pip import Pip, ResolutionFailedError
 from crossdock.store.urls import local_path

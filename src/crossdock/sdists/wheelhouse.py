@@ -14,7 +14,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import Version
 
 from crossdock.errors import BuildRequirementsError, WheelError
-from crossdock.sdists.locked import LockedRequirement
+from crossdock.lockfile.builds import LockedRequirement
 from crossdock.sdists.needs import Needs
 from crossdock.store.urls import local_path
 

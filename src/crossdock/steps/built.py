@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from crossdock.choosing.survey import ProjectLock
+    from crossdock.lockfile.builds import LockedBuild
     from crossdock.locks import Package, Selection, SourceChoice
     from crossdock.plan import Plan
     from crossdock.sdists.backend import Builds
-    from crossdock.sdists.locked import LockedBuild
     from crossdock.services import Services
     from crossdock.store.actions import JSON
     from crossdock.targets import Target

@@ -16,9 +16,9 @@ from crossdock.steps.repositories import fetch_repositories
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from crossdock.bases.debian.locked import LockedDebianBase
     from crossdock.choosing.request import Request
     from crossdock.choosing.survey import ProjectLock
+    from crossdock.lockfile.bases import LockedDebianBase
     from crossdock.locks import LockedFile, Package, Survey
     from crossdock.plan import Plan
     from crossdock.projects.project import Project

@@ -17,7 +17,7 @@ from crossdock.wheels.scheme import SCHEME_VERSION, posix_venv
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from crossdock.bases.debian.locked import LockedDebianBase
+    from crossdock.lockfile.bases import LockedDebianBase
     from crossdock.locks import Choice
     from crossdock.plan import TargetPlan
     from crossdock.projects.firstparty import OwnWheel

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from crossdock.bases.debian.sources import Archive
+    from crossdock.lockfile.bases import Archive
 
 _TYPES = {
     "file": tarfile.REGTYPE,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock.bases.debian import base as debian
 from crossdock.bases.debian.resolve import PYTHON_BASE
-from crossdock.bases.lockfile import Lockfile, read_lockfile, write_lockfile
 from crossdock.bases.locking import BaseLocker
-from crossdock.sdists.locked import LockedBuild, LockedRequirement
+from crossdock.lockfile.builds import LockedBuild, LockedRequirement
+from crossdock.lockfile.file import Lockfile, read_lockfile, write_lockfile
 from crossdock.store import Store
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from crossdock.layers.entry import Entry, directory, file, symlink
 
 if TYPE_CHECKING:
     from crossdock.bases.debian.deb import Deb
-    from crossdock.bases.debian.locked import LockedPackage
+    from crossdock.lockfile.bases import LockedPackage
 
 
 def _package(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from crossdock.bases.lockfile import Lockfile, format_lockfile, parse_lockfile
 from crossdock.errors import LockfileError
-from crossdock.sdists.locked import LockedBuild, LockedRequirement, pool, with_build
+from crossdock.lockfile.builds import LockedBuild, LockedRequirement, pool, with_build
+from crossdock.lockfile.file import Lockfile, format_lockfile, parse_lockfile
 
 
 def requirement(name: str, version: str, *digits: str) -> LockedRequirement:

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from crossdock.errors import BuildRequirementsError
-from crossdock.sdists.locked import LockedRequirement
+from crossdock.lockfile.builds import LockedRequirement
 from crossdock.sdists.needs import Needs, Unmet, close, parse_requirements
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from crossdock.bases.debian.base import debian_entries, debian_requests, facts, lock_debian, suite_of
 from crossdock.bases.debian.config import DebianConfig
-from crossdock.bases.debian.locked import LockedDebianBase, LockedPackage
+from crossdock.lockfile.bases import LockedDebianBase, LockedPackage
 
 __all__ = [
     "DebianConfig",

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from crossdock.bases.debian.config import SECURITY_VARIABLE, debian_architecture
-from crossdock.bases.debian.locked import LockedDebianBase
 from crossdock.bases.debian.sources import choose_mirrors, read_apt_sources, suite_sources
 from crossdock.bases.debian.system_files import NONROOT
 from crossdock.bases.facts import BaseFacts
 from crossdock.errors import BaseFactsError, DebError, DownloadError, MirrorError
+from crossdock.lockfile.bases import LockedDebianBase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from crossdock.bases.debian.config import DebianConfig
     from crossdock.bases.debian.deb import Deb
-    from crossdock.bases.debian.locked import LockedPackage
     from crossdock.bases.debian.release import IndexFile
-    from crossdock.bases.debian.sources import Archive, Mirrors, SuiteSource
+    from crossdock.bases.debian.sources import Mirrors, SuiteSource
     from crossdock.layers.entry import Entry
+    from crossdock.lockfile.bases import Archive, LockedPackage
     from crossdock.store import FileRequest, HttpClient, Progress, Store
 
 __all__ = ["TREE_VERSION", "debian_entries", "debian_requests", "facts", "lock_debian", "suite_of"]

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crossdock.bases.debian.deb import Deb
-    from crossdock.bases.debian.locked import LockedPackage
     from crossdock.layers.entry import Entry
+    from crossdock.lockfile.bases import LockedPackage
 
 __all__ = ["Installed", "control_fields", "dpkg_records", "installed"]
 

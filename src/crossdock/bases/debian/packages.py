@@ -10,15 +10,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossdock.bases.debian.locked import LockedPackage, check_locked_package
 from crossdock.errors import ArchiveTrustError, LockfileError
+from crossdock.lockfile.bases import LockedPackage, check_locked_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from debian.debian_support import NativeVersion
 
-    from crossdock.bases.debian.sources import Archive
+    from crossdock.lockfile.bases import Archive
 
 __all__ = ["Dependency", "Package", "PackageIndex", "Provided", "parse_dependencies", "satisfies", "version_key"]
 

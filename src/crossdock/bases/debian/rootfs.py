@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from crossdock.bases.debian.deb import Deb
-    from crossdock.bases.debian.locked import LockedPackage
+    from crossdock.lockfile.bases import LockedPackage
 
 __all__ = ["is_left_out", "lay_out", "merged_path"]
 

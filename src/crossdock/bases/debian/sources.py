@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crossdock.bases.debian.config import MIRROR_VARIABLE, SECURITY_VARIABLE
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.bases.debian.config import DebianConfig
+    from crossdock.lockfile.bases import Archive
 
 __all__ = [
     "AptSource",
-    "Archive",
     "Mirrors",
     "SuiteSource",
     "choose_mirrors",
@@ -31,8 +31,6 @@ __all__ = [
     "read_apt_sources",
     "suite_sources",
 ]
-
-Archive = Literal["debian", "debian-security"]
 
 # Suites other distributions and third parties use never start with one of these words and a component "main".
 _SUITES = ("buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from crossdock.errors import LockfileError
 
-if TYPE_CHECKING:
-    from crossdock.bases.debian.sources import Archive
+__all__ = ["Archive", "LockedDebianBase", "LockedPackage", "check_locked_package"]
 
-__all__ = ["LockedDebianBase", "LockedPackage", "check_locked_package"]
+Archive = Literal["debian", "debian-security"]
 
 # Debian policy 5.6.1 and 5.6.12; a pool path has no epoch, hence no colon.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")

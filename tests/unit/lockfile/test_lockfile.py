@@ -9,8 +9,8 @@ import pytest
 from tests.unit.bases.conftest import locked_package
 
 from crossdock.bases.debian import LockedDebianBase
-from crossdock.bases.lockfile import Lockfile, format_lockfile, parse_lockfile, read_lockfile, write_lockfile
 from crossdock.errors import LockfileError
+from crossdock.lockfile.file import Lockfile, format_lockfile, parse_lockfile, read_lockfile, write_lockfile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,9 +14,9 @@ import tomllib
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from crossdock.bases.debian.locked import LockedDebianBase, LockedPackage, check_locked_package
 from crossdock.errors import LockfileError
-from crossdock.sdists.locked import (
+from crossdock.lockfile.bases import LockedDebianBase, LockedPackage, check_locked_package
+from crossdock.lockfile.builds import (
     LockedBuild,
     LockedRequirement,
     check_locked_build,
