@@ -365,6 +365,42 @@ class DamagedLayerError(ImageError):
         self.digest = digest
 
 
+class TooManyLayersError(ImageError):
+    """An image would have more layers than engines can stack."""
+
+    exit_code = 74
+
+
+class EngineLoadError(ImageError):
+    """There is no container engine to load the image into, or it refused it."""
+
+    exit_code = 75
+
+
+class BytecodeError(ImageError):
+    """Bytecode is wanted, and there is no interpreter of the target's version to compile it."""
+
+    exit_code = 76
+
+
+class CompressionError(ImageError):
+    """Layers are to be compressed in a way that is not possible here, or not in this kind of image."""
+
+    exit_code = 77
+
+
+class ProfileError(ImageError):
+    """The image cannot have the form that was asked for."""
+
+    exit_code = 78
+
+
+class SbomError(ImageError):
+    """An image has no bill of materials, or one that cannot be read."""
+
+    exit_code = 79
+
+
 # Bases (exit codes 80 to 89).
 
 
@@ -524,3 +560,69 @@ class FetchedFilesError(OfflineError):
     """A folder or tar of fetched files cannot be read, or holds other files than it says."""
 
     exit_code = 111
+
+
+# Base images and interpreters (exit codes 115 to 119).
+
+
+class BaseImageError(CrossdockError):
+    """A base image cannot be read: there is none, or it is of a kind that is not understood."""
+
+    exit_code = 115
+
+
+class MissingPlatformError(BaseImageError):
+    """An image has no entry for the wanted platform."""
+
+    exit_code = 116
+
+
+class NoPythonInBaseError(BaseImageError):
+    """A base has no Python, and no interpreter is set."""
+
+    exit_code = 117
+
+
+class InterpreterError(BaseImageError):
+    """The interpreter that is set for a target cannot be used."""
+
+    exit_code = 118
+
+
+# Registries (exit codes 120 to 125).
+
+
+class RegistryError(CrossdockError):
+    """A registry cannot be reached, or fails."""
+
+    exit_code = 120
+
+
+class RegistryAuthError(RegistryError):
+    """A registry refuses the credentials, or wants some and none are known."""
+
+    exit_code = 121
+
+
+class RegistryNotFoundError(RegistryError):
+    """A registry has no such repository, tag, manifest or blob."""
+
+    exit_code = 122
+
+
+class RegistryRefusedError(RegistryError):
+    """A registry refuses what is pushed: an immutable tag, a limit, a kind of content it does not take."""
+
+    exit_code = 123
+
+
+class RegistryContentError(RegistryError):
+    """What a registry sends is not what its digest, its size or its kind says."""
+
+    exit_code = 124
+
+
+class RegistryConfigError(RegistryError):
+    """The settings for registries cannot be used: a credentials file, a credential helper, a certificate."""
+
+    exit_code = 125

@@ -30,6 +30,34 @@ def test_good_references(text: str, name: str, tag: str) -> None:
     assert parse_reference(text) == Reference(name, tag)
 
 
+def test_a_digest_stands_beside_a_tag_or_instead_of_one() -> None:
+    digest = "sha256:" + "0" * 64
+    assert parse_reference(f"team/app@{digest}") == Reference("team/app", "", digest)
+    assert parse_reference(f"team/app:1.0@{digest}") == Reference("team/app", "1.0", digest)
+    assert parse_reference(f"team/app:1.0@{digest}").version == digest
+    assert str(parse_reference(f"team/app:1.0@{digest}")) == f"team/app:1.0@{digest}"
+    assert str(parse_reference(f"team/app@{digest}")) == f"team/app@{digest}"
+
+
+@pytest.mark.parametrize(
+    ("text", "registry", "repository"),
+    [
+        ("python:3.12-slim", "docker.io", "library/python"),
+        ("team/app", "docker.io", "team/app"),
+        ("docker.io/library/python", "docker.io", "library/python"),
+        ("registry.example/app", "registry.example", "app"),
+        ("registry.example/team/app", "registry.example", "team/app"),
+        ("localhost/app", "localhost", "app"),
+        ("localhost:5000/app", "localhost:5000", "app"),
+        ("registry:5000/app", "registry:5000", "app"),
+        ("[::1]:5000/app", "[::1]:5000", "app"),
+    ],
+)
+def test_which_registry_and_which_repository_in_it(text: str, registry: str, repository: str) -> None:
+    reference = parse_reference(text)
+    assert (reference.registry, reference.repository) == (registry, repository)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -57,7 +85,10 @@ def test_good_references(text: str, name: str, tag: str) -> None:
         "https://registry.example/app",
         "user:secret@registry.example/app",
         "registry.example:port/app",
-        "app@sha256:" + "0" * 64,
+        "app@sha256:" + "0" * 63,
+        "app@sha512:" + "0" * 128,
+        "app@sha256:" + "A" * 64,
+        "a" * 5000,
     ],
 )
 def test_bad_references(text: str) -> None:
