@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import sys
-import tempfile
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from crossdock.errors import DamagedLayerError, OutputError
+from crossdock.errors import OutputError
 from crossdock.layers import tar
+from crossdock.oci.files import PARTIAL, copy_content, digest_of, reported, whole_file, write_whole
 from crossdock.oci.model import Descriptor, canonical_json
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ __all__ = ["check_output", "write_layout", "write_layout_tar"]
 MADE_BY = "dev.crossdock.made-by"
 
 _LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
-_COPY = 1 << 20
-_PARTIAL = ".partial"
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}")
 
 
@@ -45,25 +42,33 @@ def write_layout(folder: Path, root: Descriptor, blobs: Mapping[str, bytes | Pat
         OutputError: The folder holds something else, or cannot be written.
         DamagedLayerError: A file does not have the digest it is said to have.
     """
-    with _reported(folder), _alone(folder):
+    with reported(folder), _alone(folder):
         _check_ours(folder)
         if not (folder / "index.json").exists():
-            _write_whole(folder / "index.json", _index(None))  # from here on the folder is known as ours
+            write_whole(folder / "index.json", _index(None))  # from here on the folder is known as ours
         blob_folder = folder / "blobs" / "sha256"
         blob_folder.mkdir(parents=True, exist_ok=True)
         for digest, content in blobs.items():
             _write_blob(blob_folder, digest, content)
         for name, data in (("oci-layout", _LAYOUT), ("index.json", _index(root))):
             if not (folder / name).is_file() or (folder / name).read_bytes() != data:
-                _write_whole(folder / name, data)
+                write_whole(folder / name, data)
         kept = {digest.removeprefix("sha256:") for digest in blobs}
         unused = [path for path in blob_folder.iterdir() if _BLOB_NAME.fullmatch(path.name) and path.name not in kept]
-        for path in (*unused, *blob_folder.glob(f".*{_PARTIAL}"), *folder.glob(f".*{_PARTIAL}")):
+        for path in (*unused, *blob_folder.glob(f".*{PARTIAL}"), *folder.glob(f".*{PARTIAL}")):
             path.unlink(missing_ok=True)
 
 
-def write_layout_tar(path: Path, root: Descriptor, blobs: Mapping[str, bytes | Path]) -> None:
+def write_layout_tar(
+    path: Path, root: Descriptor, blobs: Mapping[str, bytes | Path], *, option: str = "--output"
+) -> None:
     """Write a layout as one uncompressed tar file, which appears whole or not at all.
+
+    Args:
+        path: The file.
+        root: What index.json refers to.
+        blobs: All content by digest.
+        option: Which option names the file.
 
     Raises:
         OutputError: It cannot be written, or a folder is there.
@@ -72,14 +77,14 @@ def write_layout_tar(path: Path, root: Descriptor, blobs: Mapping[str, bytes | P
     members: dict[str, tuple[bytes | Path, str]] = {"oci-layout": (_LAYOUT, ""), "index.json": (_index(root), "")}
     for digest, content in blobs.items():
         members[f"blobs/sha256/{digest.removeprefix('sha256:')}"] = (content, digest)
-    with _reported(path), _whole_file(path) as out:
+    with reported(path, option=option), whole_file(path) as out:
         for folder in ("blobs", "blobs/sha256"):
             out.write(b"".join(tar.headers(folder, type_="5", mode=0o755)))
         for name in sorted(members):
             content, digest = members[name]
             size = len(content) if isinstance(content, bytes) else content.stat().st_size
             out.write(b"".join(tar.headers(name, size=size)))
-            _copy(content, out, digest)
+            copy_content(content, out, digest)
             out.write(bytes(tar.padding(size)))
         out.write(bytes(tar.END))
 
@@ -89,20 +94,21 @@ def _index(root: Descriptor | None) -> bytes:
     return canonical_json({"schemaVersion": 2, "manifests": manifests, "annotations": {MADE_BY: "crossdock"}})
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, *, option: str = "--output") -> None:
     """Refuse an output that would be refused in the end, before any work is done for it.
 
     Args:
         path: Folder of a layout, or a tar file.
+        option: Which option names it.
 
     Raises:
         OutputError: Something is there that must not be lost.
     """
     if path.suffix != ".tar":
-        with _reported(path):
+        with reported(path):
             _check_ours(path)
     elif path.is_dir():
-        raise OutputError(f"{path} is a folder", hint="name another --output")
+        raise OutputError(f"{path} is a folder", hint=f"name another {option}")
 
 
 def _check_ours(folder: Path) -> None:
@@ -113,7 +119,7 @@ def _check_ours(folder: Path) -> None:
         raise OutputError(
             f"{folder} is not a folder", hint="name another --output, or one ending in .tar for a tar file"
         )
-    if all(path.name.endswith(_PARTIAL) for path in folder.iterdir()):
+    if all(path.name.endswith(PARTIAL) for path in folder.iterdir()):
         return
     try:
         ours = MADE_BY in json.loads((folder / "index.json").read_bytes())["annotations"]
@@ -149,65 +155,7 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-
-
 def _write_blob(folder: Path, digest: str, content: bytes | Path) -> None:
     path = folder / digest.removeprefix("sha256:")
-    if not path.is_file() or _digest_of(path) != digest:
-        _write_whole(path, content, digest)
-
-
-def _copy(content: bytes | Path, out: IO[bytes], digest: str) -> None:
-    """Copy content; what comes out of a file is proved to be what was proved when it went in."""
-    if isinstance(content, bytes):
-        out.write(content)
-        return
-    read = hashlib.sha256()
-    with content.open("rb") as source:
-        while piece := source.read(_COPY):
-            read.update(piece)
-            out.write(piece)
-    if digest != f"sha256:{read.hexdigest()}":
-        raise DamagedLayerError(
-            f"The layer {digest} in the cache is damaged",
-            why=f"{content} now has the digest sha256:{read.hexdigest()}",
-            hint="it was removed: run the same command again",
-            digest=digest,
-        )
-
-
-def _write_whole(path: Path, content: bytes | Path, digest: str = "") -> None:
-    with _whole_file(path) as out:
-        _copy(content, out, digest)
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that gets its name only when all of it was written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=_PARTIAL)
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            yield out
-        os.chmod(temporary, 0o644)  # noqa: PTH101  as any tool would leave it; mkstemp's own mode is private
-        os.replace(temporary, path)  # noqa: PTH105
-    finally:
-        # Gone already where it got its name; Ctrl-C may come right after that.
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)  # noqa: PTH108
-
-
-@contextmanager
-def _reported(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"{path} cannot be written",
-            why=f"{reason}: {error.filename}" if error.filename else reason,
-            hint="name another --output, or make room",
-        ) from None
+    if not path.is_file() or digest_of(path) != digest:
+        write_whole(path, content, digest)

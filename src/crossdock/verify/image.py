@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from crossdock.errors import CrossdockError, LayerUnreadableError, LayerUnsupportedError, LayoutUnreadableError
+from crossdock.oci.layout_files import Layout, blob_path, open_layout, parse_json, read_file, sha256_of
 from crossdock.verify.findings import Finding, LayerClaim
-from crossdock.verify.layout import Layout, blob_path, open_layout, parse_json, read_file, sha256_of
 from crossdock.verify.platforms import Platform
 from crossdock.verify.proof import prove_image
 from crossdock.verify.report import ImageReport, OtherManifest, Report
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["ScanCache", "verify_layout"]
+__all__ = ["ScanCache", "verify_layout", "verify_opened"]
 
 _INDEX_TYPES: Final = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
@@ -69,18 +69,24 @@ def verify_layout(path: Path, *, scan_cache: ScanCache | None = None, allow: Seq
         LayoutUnreadableError: There is no layout at all, or its ``index.json`` cannot be read. Everything else that is
             wrong is a finding.
     """
-    with open_layout(path) as layout:
-        run = _Run(layout, scan_cache, allow)
-        index = parse_json(read_file(layout, "index.json"), name="index.json")
-        run.index(index, depth=0)
-        if not run.images:
-            run.findings.append(_error("no-image", "the layout holds no image that was proved", hint=_REBUILD))
-        return Report(
-            subject=str(path),
-            images=tuple(run.images),
-            others=tuple(run.others),
-            findings=tuple(run.findings),
-        )
+    return verify_opened(open_layout(path), str(path), scan_cache=scan_cache, allow=allow)
+
+
+def verify_opened(
+    layout: Layout, subject: str, *, scan_cache: ScanCache | None = None, allow: Sequence[str] = ()
+) -> Report:
+    """Prove every image in a layout that is open; ``subject`` names it, all else is like `verify_layout`."""
+    index = parse_json(read_file(layout, "index.json"), name="index.json")
+    run = _Run(layout, scan_cache, allow)
+    run.index(index, depth=0)
+    if not run.images:
+        run.findings.append(_error("no-image", "the layout holds no image that was proved", hint=_REBUILD))
+    return Report(
+        subject=subject,
+        images=tuple(run.images),
+        others=tuple(run.others),
+        findings=tuple(run.findings),
+    )
 
 
 class _Run:

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from crossdock.errors import LayerUnreadableError, LayerUnsupportedError
+from crossdock.layers.gunzip import gunzip
+from crossdock.layers.tarwalk import Member, TarWalker
 from crossdock.verify.binary import HEAD_SIZE, Binary, from_pe, identify
-from crossdock.verify.gunzip import gunzip
 from crossdock.verify.owners import distribution_of, owned_paths
 from crossdock.verify.pe import DOS_MAGIC, PE_HEADER_SIZE, pe_offset, read_pe
-from crossdock.verify.tarwalk import Member, TarWalker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,9 @@ _MAX_RECORD: Final = 32 * 1024 * 1024
 _TAR: Final = frozenset({"application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar"})
 _GZIP: Final = frozenset(
     {"application/vnd.oci.image.layer.v1.tar+gzip", "application/vnd.docker.image.rootfs.diff.tar.gzip"}
+)
+_ZSTD: Final = frozenset(
+    {"application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.docker.image.rootfs.diff.tar.zstd"}
 )
 
 
@@ -107,12 +110,12 @@ def scan_layer(stream: BinaryIO, *, media_type: str, limits: ScanLimits = DEFAUL
 
     Args:
         stream: The blob, read once from where it is to its end.
-        media_type: Of OCI's or Docker's tar or tar+gzip layers (OCI image specification, "Image Layer Filesystem
-            Changeset").
+        media_type: Of OCI's or Docker's tar, tar+gzip or tar+zstd layers (OCI image specification, "Image Layer
+            Filesystem Changeset").
         limits: When to give up.
 
     Raises:
-        LayerUnsupportedError: It is of another media type.
+        LayerUnsupportedError: It is of another media type, or compressed by zstd and the package for that is missing.
         LayerUnreadableError: It is damaged, cut short, followed by something else, larger than the limits, or its paths
             lead out of the root.
     """
@@ -123,10 +126,14 @@ def scan_layer(stream: BinaryIO, *, media_type: str, limits: ScanLimits = DEFAUL
     elif media_type in _GZIP:
         tar = _Meter(_bounded(gunzip(blob), limits))
         walk = _walk(iter(tar), limits)
+    elif media_type in _ZSTD:
+        from crossdock.layers.zstd import unzstd
+
+        tar = _Meter(_bounded(unzstd(blob), limits))
+        walk = _walk(iter(tar), limits)
     else:
-        zstd = ": zstd is not supported yet" if media_type.endswith("zstd") else ""
         raise LayerUnsupportedError(
-            f"a layer of media type {media_type[:200]!r} cannot be read{zstd}",
+            f"a layer of media type {media_type[:200]!r} cannot be read",
             hint="convert the image, for example with `skopeo copy --dest-compress-format gzip`",
         )
     return LayerFacts(
@@ -196,7 +203,7 @@ def _walk(chunks: Iterator[bytes], limits: ScanLimits) -> _Walk:
     walk = _Walk()
     tar = TarWalker(chunks, max_members=limits.max_members)
     for member in tar:
-        if member.kind == "other":
+        if member.kind not in {"file", "hardlink"}:
             continue
         walk.files += 1
         path = member.path

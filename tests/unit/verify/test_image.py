@@ -132,9 +132,11 @@ def test_a_manifest_that_is_also_an_index_is_refused(layout: Any) -> None:
     assert "manifest-ambiguous" in codes(verify_layout(layout.finish(both)))
 
 
-def test_zstd_layers_and_missing_diff_ids_are_errors(layout: Any) -> None:
+def test_damaged_and_unknown_layers_and_missing_diff_ids_are_errors(layout: Any) -> None:
     zstd = layout.blob(b"(\xb5/\xfd", "application/vnd.oci.image.layer.v1.tar+zstd")
-    assert codes(verify_layout(layout.finish(layout.image("arm64", (zstd, "sha256:x"))))) == ["layer-unsupported"]
+    assert codes(verify_layout(layout.finish(layout.image("arm64", (zstd, "sha256:x"))))) == ["layer-unreadable"]
+    xz = layout.blob(b"\xfd7zXZ\0", "application/vnd.oci.image.layer.v1.tar+xz")
+    assert codes(verify_layout(layout.finish(layout.image("arm64", (xz, "sha256:x"))))) == ["layer-unsupported"]
     image = layout.image("arm64", layout.layer({"a": b""}), rootfs={})
     assert codes(verify_layout(layout.finish(image))) == ["layer-count"]
 

@@ -10,17 +10,19 @@ import tarfile
 from typing import Any
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossdock.errors import LayerUnreadableError, LayerUnsupportedError
-from crossdock.verify.gunzip import gunzip
+from crossdock.layers.gunzip import gunzip
+from crossdock.layers.tarwalk import Member, TarWalker
 from crossdock.verify.scan import LayerFacts, ScanLimits, scan_layer
-from crossdock.verify.tarwalk import Member, TarWalker
 
 ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\0\x3e\0\x01\0\0\0" + bytes(40)
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 TAR = "application/vnd.oci.image.layer.v1.tar"
+ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
 
 
@@ -284,6 +286,36 @@ def test_bombs_stop_at_the_limits(make: Any) -> None:
         scan(make.tar({str(n): b"" for n in range(20)}), max_members=10)
 
 
-def test_zstd_is_named_as_not_supported_yet() -> None:
-    with pytest.raises(LayerUnsupportedError, match="zstd is not supported yet"):
-        scan(b"", "application/vnd.oci.image.layer.v1.tar+zstd")
+@pytest.mark.parametrize("media_type", [ZSTD, "application/vnd.docker.image.rootfs.diff.tar.zstd"])
+def test_zstd_layers_are_read_like_gzip_layers(make: Any, media_type: str) -> None:
+    raw = make.tar({"lib/a.so": ELF, "text": b"hello"})
+    blob = zstandard.compress(raw[:700]) + zstandard.compress(raw[700:])
+    facts = scan(blob, media_type)
+    assert (facts.digest, facts.diff_id, facts.size) == (make.digest(blob), make.digest(raw), len(blob))
+    assert facts.binaries == scan(gzip.compress(raw), GZIP).binaries
+    assert facts.files == 2
+
+
+def test_zstd_bombs_stop_at_the_limit(make: Any) -> None:
+    with pytest.raises(LayerUnreadableError, match="too large"):
+        scan(zstandard.compress(make.tar({"a": bytes(5_000_000)})), ZSTD, max_bytes=1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda blob: blob[:-1], "cut short"),
+        (lambda _: b"", "cut short"),
+        (lambda blob: blob + b"trailing", "after the end of the zstd"),
+        (zstandard.decompress, "not zstd"),
+    ],
+)
+def test_broken_zstd_is_refused(make: Any, change: Any, message: str) -> None:
+    with pytest.raises(LayerUnreadableError) as error:
+        scan(change(zstandard.compress(make.tar({"a": random.Random(1).randbytes(5000)}))), ZSTD)
+    assert message in str(error.value)
+
+
+def test_unknown_compressions_are_named() -> None:
+    with pytest.raises(LayerUnsupportedError, match=r"tar\+brotli"):
+        scan(b"", "application/vnd.oci.image.layer.v1.tar+brotli")

@@ -24,12 +24,14 @@ class Header(NamedTuple):
     Attributes:
         path: Name, joined with its prefix.
         type: The type flag, one byte.
+        mode: Permission bits; what else the field holds, such as the kind of file, is left out.
         size: Bytes of content as declared; may mean nothing for types without content.
         linkname: What a link points to.
     """
 
     path: str
     type: bytes
+    mode: int
     size: int
     linkname: str
 
@@ -52,6 +54,7 @@ def parse_header(block: bytes, *, after: str) -> Header:
     return Header(
         path=path,
         type=kind,
+        mode=_number(block[100:108], path) & 0o7777,
         size=_number(block[124:136], path),
         linkname=_text(block[157:257]) if block[157] else "",
     )

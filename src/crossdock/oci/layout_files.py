@@ -9,13 +9,12 @@ import hashlib
 import json
 import stat
 import tarfile
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from crossdock.errors import LayoutUnreadableError
+from crossdock.oci.tarfiles import TarFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["MAX_JSON", "Layout", "blob_path", "open_layout", "parse_json", "read_file", "sha256_of"]
@@ -53,30 +52,8 @@ class _Directory:
         return (self._path / name).open("rb")
 
 
-class _Archive:
-    def __init__(self, tar: tarfile.TarFile, path: Path) -> None:
-        self._tar = tar
-        self._members: dict[str, tarfile.TarInfo] = {}
-        for member in tar:
-            if member.isreg() and not member.issparse():
-                name = member.name.removeprefix("./")
-                if name in self._members:
-                    raise LayoutUnreadableError(f"the archive {path} holds {name[:200]!r} twice")
-                self._members[name] = member
-
-    def size(self, name: str) -> int | None:
-        member = self._members.get(name)
-        return member.size if member else None
-
-    def open(self, name: str) -> BinaryIO:
-        stream = self._tar.extractfile(self._members[name])
-        assert stream is not None  # noqa: S101  only regular files are members
-        return stream  # type: ignore[return-value]
-
-
-@contextmanager
-def open_layout(path: Path) -> Iterator[Layout]:
-    """Open a layout for reading.
+def open_layout(path: Path) -> Layout:
+    """Find the files of a layout; nothing has to be closed.
 
     Args:
         path: A directory, or an uncompressed tar archive of one.
@@ -87,22 +64,22 @@ def open_layout(path: Path) -> Iterator[Layout]:
     hint = "name a directory with an oci-layout file, or a tar archive of one (`skopeo copy … oci-archive:FILE`)"
     if path.is_dir():
         layout: Layout = _Directory(path)
-        _check_version(layout, path, hint)
-        yield layout
-        return
-    if not path.is_file():
+    elif path.is_file():
+        layout = _archive(path, hint)
+    else:
         raise LayoutUnreadableError(f"there is no image layout at {path}", why="nothing is there", hint=hint)
+    _check_version(layout, path, hint)
+    return layout
+
+
+def _archive(path: Path, hint: str) -> TarFiles:
     try:
-        tar = tarfile.open(path, mode="r:")  # noqa: SIM115  closed below
+        files = TarFiles(path)
     except (tarfile.TarError, OSError) as error:
         raise LayoutUnreadableError(f"{path} is not an image layout", why=str(error), hint=hint) from None
-    with tar:
-        try:
-            layout = _Archive(tar, path)
-        except (tarfile.TarError, OSError, ValueError) as error:
-            raise LayoutUnreadableError(f"{path} is a damaged archive", why=str(error), hint=hint) from None
-        _check_version(layout, path, hint)
-        yield layout
+    if files.repeated:
+        raise LayoutUnreadableError(f"the archive {path} holds {min(files.repeated)[:200]!r} twice")
+    return files
 
 
 def blob_path(digest: object) -> str | None:

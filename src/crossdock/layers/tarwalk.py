@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from crossdock.errors import LayerUnreadableError
-from crossdock.verify.tarheader import BLOCK, Header, parse_header, parse_long_name, parse_pax
+from crossdock.layers.tarheader import BLOCK, Header, parse_header, parse_long_name, parse_pax
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,16 +21,16 @@ __all__ = ["ByteReader", "Member", "TarWalker"]
 MAX_SPECIAL_SIZE: Final = 1024 * 1024  # engines written in Go stop at the same size
 _ZERO_BLOCK: Final = bytes(BLOCK)
 
-Kind = Literal["file", "hardlink", "other"]
+Kind = Literal["file", "hardlink", "symlink", "directory", "other"]
 _KINDS: Final[dict[bytes, Kind]] = {
     b"0": "file",
     b"\0": "file",
     b"7": "file",
     b"1": "hardlink",
-    b"2": "other",
+    b"2": "symlink",
     b"3": "other",
     b"4": "other",
-    b"5": "other",
+    b"5": "directory",
     b"6": "other",
 }
 
@@ -40,15 +40,17 @@ class Member(NamedTuple):
 
     Attributes:
         path: Relative to the root, without a leading or trailing slash, ``.`` or ``..``; empty for the root itself.
-        kind: A regular file, a hardlink, or something without content.
+        kind: What it is; ``other`` are devices and pipes. Only a file has content.
         size: Bytes of content.
-        linkname: For a hardlink the other member's path, in the form of ``path``.
+        linkname: For a hardlink the other member's path, in the form of ``path``; for a symlink what is written in it.
+        mode: Permission bits.
     """
 
     path: str
     kind: Kind
     size: int
     linkname: str
+    mode: int
 
 
 class ByteReader:
@@ -242,7 +244,7 @@ def _member(header: Header, extended: _Extended) -> Member:
     if extended:
         path, link, size = _apply(header, extended)
     if kind == "file" and path.endswith("/") and header.type == b"\0":
-        kind = "other"  # how archives older than ustar spell a directory
+        kind = "directory"  # how archives older than ustar spell a directory
     path = _safe(path, what="a member")
     if kind == "file" and not path:
         raise LayerUnreadableError("the tar archive has a file without a name")
@@ -250,7 +252,8 @@ def _member(header: Header, extended: _Extended) -> Member:
         path=path,
         kind=kind,
         size=size if kind == "file" else 0,
-        linkname=_safe(link, what="a hardlink") if kind == "hardlink" else "",
+        linkname=_safe(link, what="a hardlink") if kind == "hardlink" else link if kind == "symlink" else "",
+        mode=header.mode,
     )
 
 
