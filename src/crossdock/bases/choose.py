@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crossdock.bases.debian.base import suite_of
 from crossdock.bases.facts import BaseFacts
+from crossdock.bases.spec import parse_base
 from crossdock.errors import PythonChoiceError, UnsupportedBaseError
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
-__all__ = ["SUITE_PYTHONS", "assumed_facts", "check_base", "default_base"]
+    from crossdock.bases.interpreter.setting import InterpreterSetting
+
+__all__ = ["SUITE_PYTHONS", "assumed_facts", "default_base", "interpreter_base"]
 
 #: Debian suites, newest stable first, and the Python they are sure to have. It only serves to choose a default; what a
 #: base really has is read from its packages.
@@ -42,6 +44,13 @@ def default_base(wanted: tuple[int, int] | None, requires_python: SpecifierSet) 
     )
 
 
+def interpreter_base(interpreter: InterpreterSetting) -> str:
+    """Choose the base under an interpreter: the suite its packages are of, or the newest for an archive."""
+    from crossdock.bases.interpreter.setting import DebianPython
+
+    return f"debian:{interpreter.suite if isinstance(interpreter, DebianPython) else next(iter(SUITE_PYTHONS))}"
+
+
 def _may_be(version: tuple[int, int], requires_python: SpecifierSet) -> bool:
     """Tell whether some release of a series satisfies the specifiers."""
     return any(requires_python.contains(f"{version[0]}.{version[1]}.{patch}") for patch in range(100))
@@ -51,9 +60,9 @@ def assumed_facts(base: str) -> BaseFacts:
     """Give what a suite was released with, for answers that need no base to be locked yet.
 
     Raises:
-        UnsupportedBaseError: It is another kind of base, or a suite that nothing is known of.
+        UnsupportedBaseError: It is an image, or a suite that nothing is known of; or no base at all.
     """
-    suite = check_base(base)
+    suite = parse_base(base).suite
     if suite not in _RELEASED_WITH:
         raise UnsupportedBaseError(
             f"The Python and the C library of {base} are not known",
@@ -69,19 +78,3 @@ def assumed_facts(base: str) -> BaseFacts:
         user="",
         home="",
     )
-
-
-def check_base(base: str) -> str:
-    """Give the suite of a ``debian:SUITE`` base.
-
-    Raises:
-        UnsupportedBaseError: It is another kind of base.
-    """
-    suite = suite_of(base)
-    if not suite:
-        raise UnsupportedBaseError(
-            f"The base {base!r} is not supported",
-            why="bases are put together from Debian packages so far",
-            hint="write base = " + " or ".join(f'"debian:{suite}"' for suite in SUITE_PYTHONS),
-        )
-    return suite

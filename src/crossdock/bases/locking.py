@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
-from crossdock.bases.choose import check_base
-from crossdock.errors import LockfileError
+from crossdock.bases.platforms import fitness, platform_of, wanted_platform
+from crossdock.bases.spec import parse_base
+from crossdock.errors import BaseImageError, LockfileError, MissingPlatformError, RegistryNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from crossdock.bases.debian.config import DebianConfig
+    from crossdock.bases.spec import BaseSpec
     from crossdock.lockfile.bases import LockedDebianBase
     from crossdock.lockfile.file import Lockfile
+    from crossdock.lockfile.images import LockedImageBase
+    from crossdock.oci.content import ImageSource
     from crossdock.store.blobs import Store
     from crossdock.store.http import HttpClient
     from crossdock.store.progress import Progress
+    from crossdock.targets import Platform
+    from crossdock.verify.platforms import Platform as ImagePlatform
 
-__all__ = ["BaseLocker"]
+__all__ = ["BaseLocker", "LockedBase"]
+
+#: A base as ``crossdock.lock`` has it.
+LockedBase: TypeAlias = "LockedDebianBase | LockedImageBase"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +38,16 @@ class BaseLocker:
 
     Attributes:
         path: The file.
-        base: The project's base, such as ``debian:bookworm``.
+        base: The project's base, such as ``debian:bookworm`` or ``python:3.12-slim``.
         packages: Debian packages beside those of every base.
         config: Settings for Debian archives.
-        store: Where package lists are kept.
+        store: Where package lists and layers are kept.
         http: How the archive is read; None for a client made when there is need of it.
         progress: What draws how far downloads are.
         warn: Told what a user should know of how the lock was made.
+        open_source: Gives the place where a base image is.
+        keep: Names of further bases that the project has, an interpreter of Debian packages for one: they stay.
+        jobs: How much is downloaded at once.
     """
 
     path: Path
@@ -45,62 +58,95 @@ class BaseLocker:
     http: HttpClient | None
     progress: Progress | None
     warn: Callable[[str], None]
+    open_source: Callable[[BaseSpec], ImageSource]
+    keep: tuple[str, ...] = ()
+    jobs: int = 4
 
-    def take(self, architectures: Iterable[str], *, locked: bool) -> dict[str, LockedDebianBase]:
-        """Give the base for each architecture, locking those that the file does not cover yet.
+    def take(self, platforms: Iterable[Platform], *, locked: bool) -> dict[Platform, LockedBase]:
+        """Give the base for each platform, locking those that the file does not cover yet.
 
         Args:
-            architectures: OCI's names.
+            platforms: What targets want; the C library in them counts for nothing here.
             locked: Refuse to change the file instead.
 
         Raises:
             LockfileError: The file cannot be read, or would have to change and may not.
             BaseError: The base cannot be locked.
+            RegistryError: The base's registry cannot be read.
         """
-        check_base(self.base)
-        wanted = sorted(set(architectures))
+        spec = parse_base(self.base)
+        wanted = list(dict.fromkeys(platforms))
         lockfile = self._read()
-        missing = [architecture for architecture in wanted if self._find(lockfile, architecture) is None]
+        missing = [platform for platform in wanted if self._find(lockfile, spec, platform) is None]
         if missing and locked:
+            names = dict.fromkeys("/".join(filter(None, (item.arch, item.variant))) for item in missing)
             raise LockfileError(
-                f"{self.path} does not cover {self.base} for {', '.join(missing)}",
+                f"{self.path} does not cover {self.base} for {', '.join(sorted(names))}",
                 why="with --locked it may not be changed",
                 hint="run `crossdock lock` and commit the file",
             )
         if missing:
-            lockfile = self._lock(missing, self._read)
-        found = {architecture: self._find(lockfile, architecture) for architecture in wanted}
-        return {architecture: base for architecture, base in found.items() if base is not None}
+            lockfile = self._lock(spec, missing, self._read, beside=lockfile)
+        found = {platform: self._find(lockfile, spec, platform) for platform in wanted}
+        return {platform: base for platform, base in found.items() if base is not None}
 
-    def find(self, architecture: str) -> LockedDebianBase | None:
-        """Give the base as it is locked for an OCI architecture, if it is.
+    def find(self, platform: Platform) -> LockedBase | None:
+        """Give the base as it is locked for a platform, if it is.
 
         Raises:
             LockfileError: The file cannot be read.
+            UnsupportedBaseError: The base is none.
         """
-        check_base(self.base)
-        return self._find(self._read(), architecture)
+        return self._find(self._read(), parse_base(self.base), platform)
 
-    def renew(self, architectures: Iterable[str]) -> None:
-        """Lock the base for some architectures from the archive as it is now, whatever the file says.
+    def renew(self, platforms: Iterable[Platform]) -> None:
+        """Lock the base for some platforms from the archive or the image as it is now, whatever the file says.
 
         Other architectures of the same base stay as they are. What builds from source run on is forgotten, so that it
         is found anew when it is next needed. A file that cannot be read is replaced.
 
         Raises:
             BaseError: The base cannot be locked.
+            RegistryError: The base's registry cannot be read.
         """
-        self._lock(architectures, self._read_to_renew)
+        self._lock(parse_base(self.base), list(dict.fromkeys(platforms)), self._read_to_renew)
 
-    def _lock(self, architectures: Iterable[str], read: Callable[[], Lockfile]) -> Lockfile:
+    def _lock(
+        self,
+        spec: BaseSpec,
+        platforms: list[Platform],
+        read: Callable[[], Lockfile],
+        *,
+        beside: Lockfile | None = None,
+    ) -> Lockfile:
         """Lock bases, then put them into the file as it is by then: another process may have written it meanwhile."""
-        from crossdock.bases.debian.base import lock_debian
         from crossdock.lockfile.file import write_lockfile
 
-        suite = check_base(self.base)
-        bases = [
+        debian = self._lock_debian(spec, platforms) if spec.kind == "debian" else []
+        images = self._lock_images(spec, platforms, beside) if spec.kind != "debian" else []
+        lockfile = read()
+        # What was locked for a base the project has no longer goes.
+        kept = {self.base, *self.keep}
+        lockfile = replace(
+            lockfile,
+            bases=tuple(base for base in lockfile.bases if base.name in kept),
+            images=tuple(image for image in lockfile.images if image.name in kept),
+        )
+        for base in debian:
+            lockfile = lockfile.with_base(base)
+        for image in images:
+            lockfile = lockfile.with_image(image)
+        write_lockfile(self.path, lockfile)
+        for warning in dict.fromkeys(warning for base in debian for warning in base.warnings):
+            self.warn(warning)
+        return lockfile
+
+    def _lock_debian(self, spec: BaseSpec, platforms: list[Platform]) -> list[LockedDebianBase]:
+        from crossdock.bases.debian.base import lock_debian
+
+        return [
             lock_debian(
-                suite,
+                spec.suite,
                 architecture,
                 packages=self.packages,
                 config=self.config,
@@ -108,22 +154,63 @@ class BaseLocker:
                 http=self.http,
                 progress=self.progress,
             )
-            for architecture in sorted(set(architectures))
+            for architecture in sorted({platform.arch for platform in platforms})
         ]
-        lockfile = read()
-        # What was locked for a base the project has no longer goes.
-        lockfile = replace(lockfile, bases=tuple(base for base in lockfile.bases if base.name == self.base))
-        for base in bases:
-            lockfile = lockfile.with_base(base)
-        write_lockfile(self.path, lockfile)
-        for warning in dict.fromkeys(warning for base in bases for warning in base.warnings):
-            self.warn(warning)
-        return lockfile
 
-    def _find(self, lockfile: Lockfile, architecture: str) -> LockedDebianBase | None:
+    def _lock_images(self, spec: BaseSpec, platforms: list[Platform], beside: Lockfile | None) -> list[LockedImageBase]:
+        from crossdock.bases.image_lock import lock_scratch
+
+        if spec.kind == "scratch":
+            return [lock_scratch(platform) for platform in platforms]
+        source = self.open_source(spec)
+        # All architectures are to be of one release, also where the tag has moved on since the first was locked.
+        locked = {image.index for image in beside.images if image.name == self.base} if beside else set()
+        pinned = next(iter(locked)) if len(locked) == 1 and not spec.digest else None
+        return [self._lock_image(spec, source, platform, pinned) for platform in platforms]
+
+    def _lock_image(
+        self, spec: BaseSpec, source: ImageSource, platform: Platform, pinned: str | None
+    ) -> LockedImageBase:
+        from crossdock.bases.image_lock import lock_image_base
+
+        lock = partial(
+            lock_image_base,
+            spec,
+            source,
+            platform,
+            self.store,
+            jobs=self.jobs,
+            progress=self.progress,
+            warn=self.warn,
+        )
+        if pinned is not None:
+            try:
+                return lock(version=pinned)
+            except (BaseImageError, MissingPlatformError, RegistryNotFoundError):
+                self.warn(f"{self.base} for {platform} is locked as it is now: {pinned} is gone, or not for it")
+        return lock()
+
+    def _find(self, lockfile: Lockfile, spec: BaseSpec, platform: Platform) -> LockedBase | None:
         """A base that was locked with other extra packages does not count."""
-        found = lockfile.find(self.base, architecture)
-        return found if found is not None and found.requested == tuple(sorted(set(self.packages))) else None
+        if spec.kind == "debian":
+            found = lockfile.find(self.base, platform.arch)
+            return found if found is not None and found.requested == tuple(sorted(set(self.packages))) else None
+        wanted = wanted_platform(platform)
+        ranked = [
+            (rank, image)
+            for image in lockfile.images
+            if image.name == self.base and (rank := fitness(_platform(image), wanted)) is not None
+        ]
+        if not ranked:
+            return None
+        best = max(ranked, key=lambda item: item[0])[1]
+        if spec.digest and spec.digest != best.index:
+            raise LockfileError(
+                f"{self.path} contradicts the name of the base {self.base}",
+                why=f"it has {best.index} for {platform}",
+                hint="run `crossdock lock` to make it again",
+            )
+        return best
 
     def _read_to_renew(self) -> Lockfile:
         from crossdock.lockfile.file import Lockfile
@@ -138,3 +225,9 @@ class BaseLocker:
         from crossdock.lockfile.file import Lockfile, read_lockfile
 
         return read_lockfile(self.path) if self.path.exists() else Lockfile()
+
+
+def _platform(image: LockedImageBase) -> ImagePlatform:
+    found = platform_of({"os": "linux", "architecture": image.architecture, "variant": image.variant})
+    assert found is not None  # noqa: S101  both fields are there
+    return found

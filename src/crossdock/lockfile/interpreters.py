@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-__all__ = ["LockedInterpreter"]
+from crossdock.errors import LockfileError
+from crossdock.lockfile.facts import check_python, parse_two_numbers, two_numbers
+from crossdock.lockfile.reading import check_keys, checked, value
+from crossdock.targets.platform import ARCHITECTURES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LockedInterpreter", "check_locked_interpreter", "interpreter_from_table", "interpreter_to_table"]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CREDENTIALS = re.compile(r"[a-z+]+://[^/]*@", re.IGNORECASE)
+_LONGEST_NAME = 4096
+_LARGEST = 4 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +45,61 @@ class LockedInterpreter:
     python_path: str
     libc: Literal["glibc", "musl"]
     libc_version: tuple[int, int]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from all others in a file."""
+        return self.name, self.architecture
+
+
+def interpreter_to_table(item: LockedInterpreter) -> dict[str, Any]:
+    """Give an interpreter as a table of plain values."""
+    return {
+        "name": item.name,
+        "architecture": item.architecture,
+        "sha256": item.sha256,
+        "size": item.size,
+        "python-version": item.python_version,
+        "python-path": item.python_path,
+        "libc": item.libc,
+        "libc-version": two_numbers(item.libc_version),
+    }
+
+
+def interpreter_from_table(data: Mapping[str, Any], origin: str) -> LockedInterpreter:
+    """Read an interpreter, strictly.
+
+    Raises:
+        LockfileError: A field is missing, unknown or malformed.
+    """
+    texts = ("name", "architecture", "sha256", "python-version", "python-path", "libc")
+    check_keys(data, {*texts, "size", "libc-version"}, origin)
+    fields = {key.replace("-", "_"): value(data, key, str, origin) for key in texts}
+    item = LockedInterpreter(
+        size=value(data, "size", int, origin),
+        libc_version=parse_two_numbers(value(data, "libc-version", str, origin), origin),
+        **fields,
+    )
+    checked(check_locked_interpreter, item, origin)
+    return item
+
+
+def check_locked_interpreter(item: LockedInterpreter) -> None:
+    """Check the form of every field.
+
+    Raises:
+        LockfileError: A field is malformed.
+    """
+    if _CREDENTIALS.match(item.name):  # which no message may show
+        raise LockfileError("the name of an interpreter holds credentials")
+    checks = {
+        "name": 0 < len(item.name) <= _LONGEST_NAME and item.name.isprintable(),
+        "architecture": item.architecture in ARCHITECTURES,
+        "sha256": _SHA256.fullmatch(item.sha256),
+        "size": 0 < item.size <= _LARGEST,
+        "libc": item.libc in {"glibc", "musl"},
+    }
+    for field, good in checks.items():
+        if not good:
+            raise LockfileError(f"interpreter {item.name[:200]}: bad {field} {str(getattr(item, field))[:200]!r}")
+    check_python(item.python_version, item.python_path)

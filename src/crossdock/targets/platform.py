@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from crossdock.errors import TargetError, UnknownTargetError
@@ -125,6 +125,8 @@ class Platform:
         libc: C library and its floor; None outside Linux.
         macos: Oldest macOS (major, minor) the artifact must run on; None outside macOS.
         libc_named: Whether the floor was asked for; a default one gives way to what a base is seen to have.
+        libc_kind_named: Whether it was said which C library, with or without a floor, as in ``linux/arm64+musl`` or
+            ``aarch64-unknown-linux-gnu``; else that of a base counts.
     """
 
     os: Os
@@ -133,6 +135,8 @@ class Platform:
     libc: Libc | None = None
     macos: tuple[int, int] | None = None
     libc_named: bool = False
+    # How a platform was written makes it no other platform.
+    libc_kind_named: bool = field(default=False, compare=False)
 
     @property
     def machine(self) -> str:
@@ -211,7 +215,8 @@ def parse_platform(text: str) -> Platform:
         os, arch = _os(text, match["os"]), _arch(text, match["os"], match["arch"])
         if os not in _ABIS[match["abi"]]:
             raise _unknown(text, f"a triple for {os} ends in another ABI")
-        return _platform(text, os, arch, None, "musl" if match["abi"] == "musl" else None, None)
+        libc = {"musl": "musl", "gnu": "glibc"}.get(match["abi"] or "") if os == "linux" else None
+        return _platform(text, os, arch, None, libc, None)
     match = _SPELLING.fullmatch(spelling)
     if match is None or spelling.endswith("+"):
         raise _unknown(text, "it is not spelled OS/ARCH[/VARIANT][+FLOOR]")
@@ -264,7 +269,7 @@ def _platform(
         kind: Literal["glibc", "musl"] = "musl" if system == "musl" else "glibc"
         libc = Libc(kind, floor) if floor else DEFAULT_LIBC[kind]
         _check_libc(platform, libc)
-        return replace(platform, libc=libc, libc_named=floor is not None)
+        return replace(platform, libc=libc, libc_named=floor is not None, libc_kind_named=system is not None)
     if os == "darwin":
         if system in {"glibc", "musl"}:
             raise _unknown(text, f"macOS has no {system}")
