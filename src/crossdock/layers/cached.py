@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crossdock.layers.writer import Sink
     from crossdock.store.actions import JSON
     from crossdock.store.blobs import Store
+    from crossdock.wheels.bytecode import CompilerSpec
     from crossdock.wheels.scheme import Scheme
 
 __all__ = ["LayerRecipe", "MadeLayer", "tree_recipe", "wheel_recipe"]
@@ -46,10 +47,12 @@ class LayerRecipe:
     Attributes:
         key: Action key of its inputs.
         write: Writes it into a sink and gives its diff_id.
+        media_type: How what it writes is compressed (OCI image-spec, "layer").
     """
 
     key: str
     write: Callable[[Sink], str]
+    media_type: str = "application/vnd.oci.image.layer.v1.tar+gzip"
 
     def find(self, store: Store) -> MadeLayer | None:
         """Give the layer if it was made before and is still there."""
@@ -73,13 +76,21 @@ class LayerRecipe:
         return made
 
 
-def wheel_recipe(store: Store, wheels: Iterable[tuple[str, str]], scheme: Scheme) -> LayerRecipe:
+def wheel_recipe(
+    store: Store,
+    wheels: Iterable[tuple[str, str]],
+    scheme: Scheme,
+    compile: CompilerSpec | None = None,  # noqa: A002  it is called that everywhere
+    warn: Callable[[str], None] = lambda _: None,
+) -> LayerRecipe:
     """Give the recipe of a layer of wheels.
 
     Args:
         store: Where the wheels are by the time the layer is made.
         wheels: File name and SHA-256 of each.
         scheme: Where things go.
+        compile: The interpreter that adds bytecode; None for no bytecode.
+        warn: Told of files that do not compile, when the layer is made.
     """
     inputs = list(wheels)
 
@@ -89,11 +100,13 @@ def wheel_recipe(store: Store, wheels: Iterable[tuple[str, str]], scheme: Scheme
 
         with ExitStack() as stack:
             archives = [stack.enter_context(WheelArchive(store.path(sha256), name)) for name, sha256 in inputs]
-            return write_wheels(archives, scheme, sink)
+            compiler = stack.enter_context(compile.start()) if compile else None
+            return write_wheels(archives, scheme, sink, compiler, warn)
 
     listed: JSON = [[name, sha256] for name, sha256 in inputs]
     where: JSON = [scheme.site_packages, scheme.scripts, scheme.data, scheme.headers, scheme.interpreter]
-    key = action_key("wheel-layer", version=SCHEME_VERSION, wheels=listed, scheme=where)
+    bytecode: dict[str, JSON] = {"bytecode": compile.key} if compile else {}
+    key = action_key("wheel-layer", version=SCHEME_VERSION, wheels=listed, scheme=where, **bytecode)
     return LayerRecipe(key, write)
 
 

@@ -57,6 +57,10 @@ class TakenPaths:
         self._files[path] = (item, archive)
         return folders
 
+    def __contains__(self, path: str) -> bool:
+        """Whether there is a file or folder at a path."""
+        return path in self._files or path in self._folders or path in self._reserved
+
     def _new_folders(self, path: str) -> Iterator[str]:
         parent = path.rpartition("/")[0]
         if parent and parent not in self._folders:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crossdock.layers.bytecode import bytecode_entries, is_compiled
 from crossdock.layers.collisions import TakenPaths
 from crossdock.layers.writer import LayerWriter
 from crossdock.wheels.install import install
@@ -15,10 +16,11 @@ from crossdock.wheels.member import DEFLATED
 from crossdock.wheels.streams import gzip_member, unpack, unpack_member, unpack_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from crossdock.layers.writer import Sink
     from crossdock.wheels.archive import WheelArchive
+    from crossdock.wheels.bytecode import Compiler
     from crossdock.wheels.install import Placed
     from crossdock.wheels.member import Member
     from crossdock.wheels.scheme import Scheme
@@ -31,13 +33,21 @@ _AT_ONCE = 32 << 20
 _WORTH_COPYING = 48
 
 
-def write_wheels(archives: Sequence[WheelArchive], scheme: Scheme, sink: Sink) -> str:
+def write_wheels(
+    archives: Sequence[WheelArchive],
+    scheme: Scheme,
+    sink: Sink,
+    compiler: Compiler | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> str:
     """Write the layer that installs some wheels.
 
     Args:
         archives: The wheels, in the order they are to be installed.
         scheme: Where things go.
         sink: Takes the compressed bytes. After an error it holds an unfinished layer, to be thrown away.
+        compiler: Adds bytecode behind all else; None for no bytecode.
+        warn: Told of files that do not compile.
 
     Returns:
         The layer's diff_id, in hex.
@@ -45,9 +55,11 @@ def write_wheels(archives: Sequence[WheelArchive], scheme: Scheme, sink: Sink) -
     Raises:
         FileCollisionError: Two of these wheels write one path with different contents, or as a file and as a folder.
         WheelError: A wheel is damaged, unsafe or not supported.
+        BytecodeError: The compiler fails.
     """
     writer = LayerWriter(sink)
     taken = TakenPaths()
+    sources: list[tuple[WheelArchive, Placed]] = []
     for archive in archives:
         for item in install(archive, scheme):
             folders = taken.take(item, archive)
@@ -56,6 +68,10 @@ def write_wheels(archives: Sequence[WheelArchive], scheme: Scheme, sink: Sink) -
             for folder in folders:
                 writer.header(folder, type_="5", mode=0o755)
             _write(writer, archive, item)
+            if compiler and is_compiled(item, scheme):
+                sources.append((archive, item))
+    if compiler and sources:
+        writer.encoded(bytecode_entries(sources, taken, compiler, warn))
     return writer.finish()
 
 

@@ -128,6 +128,14 @@ class LayerWriter:
         self.stored(entry.content)
         self.padding(len(entry.content))
 
+    def encoded(self, entries: Iterable[Entry]) -> None:
+        """Write whole entries, compressed by the pinned encoder: what is large and made here."""
+        self._end_own()
+        encoder = _Encoder(self.copied)
+        for entry in entries:
+            encoder.entry(entry)
+        encoder.flush()
+
     def finish(self) -> str:
         """End the archive.
 
@@ -148,46 +156,69 @@ class LayerWriter:
             self._own = OwnMember()
 
 
-class EncodingWriter:
-    """Compresses a tree by the one pinned encoder, in members of fixed size.
+class _Encoder:
+    """Compresses by the one pinned encoder, in members of fixed size.
 
     The members' size is fixed, so bytes depend on nothing but the content, and memory does not grow.
+
+    Args:
+        emit: Takes each member, and what it unpacks to.
     """
 
     _PIECE = 1 << 20
     _LEVEL = 6
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, emit: Callable[[bytes, bytes], object]) -> None:
         import deflate
 
         self._compress = deflate.gzip_compress
-        self._sink = sink
-        self._diff = hashlib.sha256()
+        self._emit = emit
         self._held = bytearray()
 
     def entry(self, entry: Entry) -> None:
         """Write a whole entry."""
         for block in _entry_headers(entry):
-            self._add(block)
-        self._add(entry.content)
-        self._add(bytes(tar.padding(len(entry.content))))
+            self.add(block)
+        self.add(entry.content)
+        self.add(bytes(tar.padding(len(entry.content))))
 
-    def finish(self) -> str:
-        """End the archive and give its diff_id, in hex."""
-        self._add(bytes(tar.END))
-        self._flush(1)
-        return self._diff.hexdigest()
-
-    def _add(self, data: bytes) -> None:
+    def add(self, data: bytes) -> None:
+        """Write bytes."""
         self._held += data
-        self._flush(self._PIECE)
+        self._write(self._PIECE)
 
-    def _flush(self, least: int) -> None:
+    def flush(self) -> None:
+        """Write what is held back."""
+        self._write(1)
+
+    def _write(self, least: int) -> None:
         while len(self._held) >= least:
             piece = bytes(self._held[: self._PIECE])
             del self._held[: self._PIECE]
-            self._diff.update(piece)
-            self._sink.write(bytes(self._compress(piece, self._LEVEL)))
+            self._emit(bytes(self._compress(piece, self._LEVEL)), piece)
+
+
+class EncodingWriter:
+    """Compresses a tree by the one pinned encoder."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._diff = hashlib.sha256()
+        self._encoder = _Encoder(self._take)
+
+    def entry(self, entry: Entry) -> None:
+        """Write a whole entry."""
+        self._encoder.entry(entry)
+
+    def finish(self) -> str:
+        """End the archive and give its diff_id, in hex."""
+        self._encoder.add(bytes(tar.END))
+        self._encoder.flush()
+        return self._diff.hexdigest()
+
+    def _take(self, member: bytes, raw: bytes) -> None:
+        self._diff.update(raw)
+        self._sink.write(member)
 
 
 def _entry_headers(entry: Entry) -> list[bytes]:

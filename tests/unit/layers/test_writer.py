@@ -140,9 +140,27 @@ def test_encoded_bytes_do_not_depend_on_the_sizes_the_archive_comes_in(cut: int)
         out = io.BytesIO()
         writer = EncodingWriter(out)
         for at in range(0, len(content), size):
-            writer._add(content[at : at + size])
+            writer._encoder.add(content[at : at + size])
         results.append((writer.finish(), out.getvalue()))
     assert results[0] == results[1]
+
+
+def test_encoded_entries_among_stored_ones_are_read_like_any_other() -> None:
+    chance = random.Random(4)
+    large = [file(f"large{i}", b"text " * chance.randrange(1, 500_000)) for i in range(3)]
+    out = io.BytesIO()
+    writer = LayerWriter(out)
+    writer.entry(file("before", b"before"))
+    writer.encoded([directory("folder"), *large])
+    writer.entry(file("after", b"after"))
+    diff_id = writer.finish()
+    data = out.getvalue()
+    plain = gzip.decompress(data)
+    assert hashlib.sha256(plain).hexdigest() == diff_id
+    assert len(data) < len(plain) / 50
+    stored = io.BytesIO()
+    entries = [file("before", b"before"), directory("folder"), *large, file("after", b"after")]
+    assert write_tree(entries, stored, encode=False) == diff_id
 
 
 def test_a_member_names_no_time_no_file_and_no_system() -> None:
