@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from crossdock import __version__
-from crossdock.errors import DownloadError, HttpConfigError, OfflineError
-from crossdock.store.credentials import Credentials, basic_authorization
+from crossdock.errors import DownloadError, OfflineError
+from crossdock.store.connections import Connections
+from crossdock.store.credentials import Credentials
 from crossdock.store.http_errors import reported, status_error, too_slow, unreadable
 from crossdock.store.parallel import Cancellation
-from crossdock.store.retries import TransientError, retry_delay
-from crossdock.store.urls import origin, redact, scrub, split_credentials
+from crossdock.store.retries import TransientError, retrying
+from crossdock.store.urls import origin, redact, split_credentials
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse
 
     from crossdock.store.config import IndexConfig
     from crossdock.store.keyring import Keyring
@@ -39,13 +38,6 @@ MAX_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK = frozenset({200, 206})
 _REFUSED = frozenset({401, 403})
-_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
-_TIMEOUT_VARIABLES = ("UV_HTTP_TIMEOUT", "PIP_DEFAULT_TIMEOUT")
-_READ_TIMEOUT_SECONDS = 60.0
-_CONNECT_TIMEOUT_SECONDS = 20.0
-_CONNECTIONS_PER_HOST = 16
-# The head of an answer may take two: one until it begins, one for the rest.
-_HEAD_TIMEOUTS = 2
 # Whoever sends less, measured over the time-out, might as well be silent: at this rate a wheel takes days.
 _SLOWEST_BYTES_PER_SECOND = 64
 _CHUNK_BYTES = 1 << 17
@@ -120,13 +112,10 @@ class HttpClient:
         backoff: float = 0.3,
     ) -> None:
         self.offline = offline
-        self._environ = environ
-        self._ca_bundle = ca_bundle
+        self._connections = Connections(environ, ca_bundle=ca_bundle)
         self._credentials = Credentials(environ, trusted_urls, _keyring(environ) if keyring else None)
         self._retries = retries
         self._backoff = backoff
-        self._managers: dict[str, PoolManager] = {}
-        self._lock = threading.Lock()
 
     @classmethod
     def for_config(
@@ -171,19 +160,9 @@ class HttpClient:
 
     def retrying(self, operation: Callable[[], T], cancellation: Cancellation | None = None) -> T:
         """Call ``operation`` until it succeeds, with growing pauses, and raise its last error when it does not."""
-        cancellation = cancellation or Cancellation()
-        attempt = 0
-        while True:
-            try:
-                return operation()
-            except TransientError as failure:
-                # A bad line that lets a good part through each time gets a large file in the end.
-                attempt = 0 if failure.progressed else attempt
-                delay = retry_delay(attempt, asked=failure.retry_after, backoff=self._backoff)
-                if attempt >= self._retries or delay is None:
-                    raise failure.error from failure.__cause__
-            attempt += 1
-            cancellation.wait(delay)
+        return retrying(
+            operation, retries=self._retries, backoff=self._backoff, cancellation=cancellation or Cancellation()
+        )
 
     def _follow(self, url: str, headers: Mapping[str, str], cancellation: Cancellation) -> Response:
         current = self._credentials.learn(url)
@@ -198,7 +177,7 @@ class HttpClient:
                 current = following
                 continue
             if raw.status in _OK:
-                return Response(url=current, raw=raw, patience=_read_timeout(self._environ))
+                return Response(url=current, raw=raw, patience=self._connections.read_timeout)
             raw.close()
             hint = self._credentials.advice(current) if raw.status in _REFUSED else ""
             raise status_error(current, raw.status, raw.headers.get("retry-after"), hint)
@@ -219,7 +198,7 @@ class HttpClient:
         sent = {"User-Agent": f"crossdock/{__version__}", "Accept-Encoding": "identity", **headers}
         if authorization is not None:
             sent["Authorization"] = authorization
-        return self._manager(url).request(
+        return self._connections.manager(url).request(
             "GET",
             url.partition("#")[0],
             headers=sent,
@@ -228,47 +207,6 @@ class HttpClient:
             preload_content=False,
             decode_content=False,
         )
-
-    def _manager(self, url: str) -> PoolManager:
-        proxy = _proxy_for(url, self._environ)
-        with self._lock:
-            if proxy not in self._managers:
-                self._managers[proxy] = self._make_manager(proxy)
-            return self._managers[proxy]
-
-    def _make_manager(self, proxy: str) -> PoolManager:
-        from crossdock.store.patience import limit_head
-
-        manager = self._plain_manager(proxy)
-        limit_head(manager, _HEAD_TIMEOUTS * _read_timeout(self._environ))
-        return manager
-
-    def _plain_manager(self, proxy: str) -> PoolManager:
-        from urllib3 import PoolManager, ProxyManager, Timeout
-        from urllib3.exceptions import HTTPError
-
-        seconds = _read_timeout(self._environ)
-        timeout = Timeout(connect=min(seconds, _CONNECT_TIMEOUT_SECONDS), read=seconds)
-        context = _tls_context(self._environ, self._ca_bundle)
-        if not proxy:
-            return PoolManager(maxsize=_CONNECTIONS_PER_HOST, ssl_context=context, timeout=timeout)
-        try:
-            bare, credentials = split_credentials(proxy)
-            authorization = {"Proxy-Authorization": basic_authorization(*credentials)} if credentials else None
-            return ProxyManager(
-                bare,
-                maxsize=_CONNECTIONS_PER_HOST,
-                ssl_context=context,
-                proxy_ssl_context=context,
-                timeout=timeout,
-                proxy_headers=authorization,
-            )
-        except (HTTPError, ValueError) as error:
-            raise HttpConfigError(
-                f"cannot use the proxy {redact(proxy)}",
-                why=scrub(str(error)),
-                hint="set HTTPS_PROXY and HTTP_PROXY to an http:// or https:// URL, or NO_PROXY for this host",
-            ) from None
 
 
 def _keyring(environ: Mapping[str, str]) -> Keyring:
@@ -285,54 +223,3 @@ def _check_redirect(url: str, current: str, following: str) -> None:
             why=f"it redirects from {before} to {redact(following)}",
             hint="name the index by the URL it redirects to, if you trust that one",
         )
-
-
-def _proxy_for(url: str, environ: Mapping[str, str]) -> str:
-    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # public, but unknown to typeshed
-
-    proxies = _proxies(environ)
-    parts = urlsplit(url)
-    if proxy_bypass_environment(parts.netloc, proxies):
-        return ""
-    proxy = proxies.get(parts.scheme) or proxies.get("all", "")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
-
-
-def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
-    # In a CGI script HTTP_PROXY is the client's "Proxy:" header, so it is not to be believed there.
-    in_cgi = "REQUEST_METHOD" in environ
-    proxies = {}
-    for name in ("http", "https", "all", "no"):
-        upper = "" if in_cgi and name == "http" else environ.get(f"{name.upper()}_PROXY", "")
-        proxies[name] = environ.get(f"{name}_proxy", upper)
-    return {name: value for name, value in proxies.items() if value}
-
-
-def _read_timeout(environ: Mapping[str, str]) -> float:
-    for name in _TIMEOUT_VARIABLES:
-        with contextlib.suppress(ValueError):
-            seconds = float(environ.get(name, ""))
-            if 0 < seconds < threading.TIMEOUT_MAX:
-                return seconds
-    return _READ_TIMEOUT_SECONDS
-
-
-def _tls_context(environ: Mapping[str, str], configured: str | None) -> ssl.SSLContext:
-    import ssl
-
-    named = [(name, environ[name]) for name in _CA_VARIABLES if environ.get(name)]
-    if configured:
-        named.append(("pip's configuration", configured))
-    if not named:
-        return ssl.create_default_context()
-    source, bundle = named[0]
-    try:
-        if os.path.isdir(bundle):  # noqa: PTH112 - a path as the user wrote it
-            return ssl.create_default_context(capath=bundle)
-        return ssl.create_default_context(cafile=bundle)
-    except (OSError, ValueError) as error:
-        raise HttpConfigError(
-            f"cannot use the CA bundle {bundle}",
-            why=f"{source} names it: {getattr(error, 'strerror', None) or error}",
-            hint="name a file of certificates in PEM form, or unset it to use the system's",
-        ) from None

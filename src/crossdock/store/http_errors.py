@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from urllib3.exceptions import ProxyError
 
-__all__ = ["reported", "status_error", "too_slow", "unreadable"]
+__all__ = ["TRANSIENT", "reported", "status_error", "too_slow", "unreadable"]
 
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 # What a proxy answers to CONNECT and will answer again.
-_FINAL = frozenset(range(400, 500)) - _TRANSIENT
+_FINAL = frozenset(range(400, 500)) - TRANSIENT
 _TUNNEL = re.compile(r"Tunnel connection failed: (?P<status>[0-9]{3})\b")
 _PROXY_HINTS = {407: "put user and password of the proxy into HTTPS_PROXY and HTTP_PROXY"}
 _HINTS = _PROXY_HINTS | {
@@ -28,25 +28,30 @@ _HINTS = _PROXY_HINTS | {
 
 
 @contextlib.contextmanager
-def reported(url: str) -> Iterator[None]:
-    """Turn urllib3's errors before the body into ours."""
+def reported(url: str, *, hint: str = "") -> Iterator[None]:
+    """Turn urllib3's errors before the body into ours.
+
+    Args:
+        url: What is asked for.
+        hint: What to do about a failing network, where that is not about a package index.
+    """
     from urllib3.exceptions import HTTPError, LocationValueError, ProxyError, SSLError
 
     try:
         yield
     except ProxyError as error:
         if isinstance(error.original_error, SSLError):
-            raise unreadable(url, error.original_error) from error
+            raise unreadable(url, error.original_error, hint=hint) from error
         raise _proxy_failure(url, error) from error
     except SSLError as error:
-        failure = unreadable(url, error)
+        failure = unreadable(url, error, hint=hint)
         raise (TransientError(failure) if _broken_off(error) else failure) from error
     except LocationValueError as error:
-        raise unreadable(url, error) from error
+        raise unreadable(url, error, hint=hint) from error
     except (HTTPError, OSError) as error:
-        raise TransientError(unreadable(url, error)) from error
+        raise TransientError(unreadable(url, error, hint=hint)) from error
     except ValueError as error:
-        raise unreadable(url, error) from error
+        raise unreadable(url, error, hint=hint) from error
 
 
 def _proxy_failure(url: str, error: ProxyError) -> TransientError | DownloadError:
@@ -68,11 +73,11 @@ def _broken_off(error: Exception) -> bool:
     return isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
 
 
-def unreadable(url: str, error: Exception) -> DownloadError:
-    """Tell of an error of urllib3 or the system, without what is secret in it."""
+def unreadable(url: str, error: Exception, *, hint: str = "") -> DownloadError:
+    """Tell of an error of urllib3 or the system, without what is secret in it; ``hint`` as in `reported`."""
     from urllib3.exceptions import SSLError
 
-    hint = "check the network, the proxy settings and the URL of the index, then run the command again"
+    hint = hint or "check the network, the proxy settings and the URL of the index, then run the command again"
     if isinstance(error, SSLError) and not _broken_off(error):
         hint = "if a proxy or a private CA signs this host, name its CA bundle in SSL_CERT_FILE"
     return DownloadError(f"cannot read {redact(url)}", why=scrub(str(error)) or type(error).__name__, hint=hint)
@@ -101,4 +106,4 @@ def status_error(url: str, status: int, retry_after: str | None, advice: str) ->
         hint=advice or _HINTS.get(status, "try again later, or use another index"),
         status=status,
     )
-    return TransientError(error, retry_after=parse_retry_after(retry_after)) if status in _TRANSIENT else error
+    return TransientError(error, retry_after=parse_retry_after(retry_after)) if status in TRANSIENT else error

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from crossdock.errors import StoreError
+    from collections.abc import Callable
 
-__all__ = ["TransientError", "parse_retry_after", "retry_delay"]
+    from crossdock.errors import CrossdockError
+    from crossdock.store.parallel import Cancellation
+
+__all__ = ["TransientError", "parse_retry_after", "retry_delay", "retrying"]
+
+T = TypeVar("T")
 
 # A server that asks for more is telling us to come back another day.
 LONGEST_WAIT_SECONDS = 120.0
@@ -24,11 +29,34 @@ class TransientError(Exception):
         progressed: Whether a good part of the file arrived before it failed.
     """
 
-    def __init__(self, error: StoreError, *, retry_after: float | None = None) -> None:
+    def __init__(self, error: CrossdockError, *, retry_after: float | None = None) -> None:
         super().__init__(str(error))
         self.error = error
         self.retry_after = retry_after
         self.progressed = False
+
+
+def retrying(operation: Callable[[], T], *, retries: int, backoff: float, cancellation: Cancellation) -> T:
+    """Call ``operation`` until it succeeds, with growing pauses, and raise its last error when it does not.
+
+    Args:
+        operation: What to do; fails with a TransientError where trying again makes sense.
+        retries: How often it is called again.
+        backoff: Seconds before the first retry; doubled with each.
+        cancellation: What can end a pause.
+    """
+    attempt = 0
+    while True:
+        try:
+            return operation()
+        except TransientError as failure:
+            # A bad line that lets a good part through each time gets a large file in the end.
+            attempt = 0 if failure.progressed else attempt
+            delay = retry_delay(attempt, asked=failure.retry_after, backoff=backoff)
+            if attempt >= retries or delay is None:
+                raise failure.error from failure.__cause__
+        attempt += 1
+        cancellation.wait(delay)
 
 
 def retry_delay(attempt: int, *, asked: float | None, backoff: float) -> float | None:
