@@ -1,45 +1,46 @@
-"""From a plan to an image: fetch what is missing, make the layers, prove them, write the index.
+"""From a plan to an image: see what is known, fetch what is missing, make the layers, prove them, hand the image over.
 
-Nothing is written to the output before every layer of every image was proved.
+Nothing is written or pushed before every layer of every image was proved.
 """
 
 from __future__ import annotations
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from crossdock.errors import ConfigError, DamagedLayerError
-from crossdock.oci.image import Image, make_image, make_index, timestamp
-from crossdock.oci.layout import check_output, write_layout, write_layout_tar
-from crossdock.oci.model import LAYER_GZIP, Descriptor
-from crossdock.projects.firstparty import build_own_wheel, check_fits
-from crossdock.steps.built import with_built_sources
-from crossdock.steps.fetching import fetch_bases, fetch_files
-from crossdock.steps.rewritten import with_rewritten_wheels
+from crossdock.errors import ConfigError
+from crossdock.lockfile.images import LockedImageBase
+from crossdock.oci.image import Image, Root, assemble, make_image, timestamp
+from crossdock.projects.firstparty import build_own_wheel
+from crossdock.steps.attaching import Attachable, attach_all
+from crossdock.steps.collisions import check_paths
+from crossdock.steps.describing import layer_of
+from crossdock.steps.fetching import fetch_inputs
+from crossdock.steps.layering import mountable
+from crossdock.steps.making import known_layers, make_layers
+from crossdock.steps.outputs import Finished, check_outputs, write_outputs
+from crossdock.steps.preparing import prepare
+from crossdock.steps.registry_cache import read_registry_cache
 from crossdock.steps.runconfig import run_config
-from crossdock.steps.stack import base_part, check_paths, stack
-from crossdock.store.actions import action_key
 from crossdock.verify.findings import LayerClaim
 from crossdock.verify.platforms import Platform as ImagePlatform
 from crossdock.verify.proof import prove_image
 from crossdock.verify.report import Report
-from crossdock.verify.scan import LayerFacts, scan_layer_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
-    from crossdock.layers.cached import LayerRecipe, MadeLayer
-    from crossdock.oci.reference import Reference
-    from crossdock.plan import Plan
-    from crossdock.projects.firstparty import OwnWheel
+    from crossdock.plan import Plan, TargetPlan
     from crossdock.services import Services
+    from crossdock.steps.making import FinishedLayer
+    from crossdock.steps.outputs import Outputs, Pushed
+    from crossdock.steps.preparing import Prepared
+    from crossdock.steps.registry_cache import KnownLayer, RegistryCache
     from crossdock.steps.stack import Part
-    from crossdock.store.blobs import Store
 
-__all__ = ["Built", "StoreScanCache", "build_image"]
+__all__ = ["Built", "build_image"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,90 +48,93 @@ class Built:
     """What came out.
 
     Attributes:
-        index: Descriptor of the image index.
+        root: The index, or the only manifest.
+        images: One for each target.
         report: What the proof saw.
+        pushed: What came to registries.
     """
 
-    index: Descriptor
+    root: Root
+    images: tuple[Image, ...]
     report: Report
+    pushed: tuple[Pushed, ...]
 
 
-class StoreScanCache:
-    """Remembers what was seen in a layer, by its digest, so that it is read once."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def get(self, digest: str) -> LayerFacts | None:
-        """Give what is known of a layer."""
-        record = self._store.action(action_key("layer-facts/1", digest=digest))
-        try:
-            return LayerFacts.from_json(record) if record is not None else None
-        except ValueError:
-            return None
-
-    def put(self, digest: str, facts: LayerFacts) -> None:
-        """Remember it."""
-        self._store.record(action_key("layer-facts/1", digest=digest), facts.to_json())
-
-
-def build_image(plan: Plan, services: Services, *, output: Path, reference: Reference) -> Built:
-    """Build an image index and write it as an OCI layout.
+def build_image(plan: Plan, services: Services, outputs: Outputs) -> Built:
+    """Build an image for every target and hand it over.
 
     Args:
         plan: What to build.
-        services: The store, progress and how much is done at once.
-        output: Folder of the layout, or a path ending in ``.tar``.
-        reference: Name and tag recorded in the layout.
+        services: The store, registries, progress and how much is done at once.
+        outputs: Where the image goes, and in which form.
 
     Raises:
         ArtifactRefusedError: A file in a layer does not fit its target; nothing was written.
         CrossdockError: Anything else that can go wrong has its class too.
     """
     epoch = source_date_epoch()
-    check_output(output)
-    own = build_own_wheel(plan.project, services, locked=plan.locked)
-    fetch_files(plan, services)
-    plan = with_built_sources(plan, services, locked=plan.locked)
-    plan = with_rewritten_wheels(plan, services)
-    parts = [stack(part, own, services.store) for part in plan.targets]
-    runs = [run_config(plan.project, part, own, services.store) for part in plan.targets]
-    for part in plan.targets:
-        check_fits(own, part.target)
-    made = _make_all([part for image in parts for part in image], plan, own, services)
+    engine = check_outputs(outputs, [part.target.platform.oci for part in plan.targets])
+    cache = read_registry_cache(outputs.cache_from, services)
+    ready, parts, known = _gather(prepare(plan, outputs.form, cache, services), cache, outputs, services)
+    plan, wheels = ready.plan, ready.wheels
+    runs = [run_config(plan.project, part, ready.own, partial(wheels.scripts, part)) for part in plan.targets]
+    finished = make_layers(parts, known, services, bring=lambda _: outputs.needs_bytes, checks=_checks(ready, services))
     annotations = _annotations(plan, epoch)
-    images = [
+    images = tuple(
         make_image(
             part.target.platform.oci,
-            [item.layer(made[item.recipe.key][0]) for item in image_parts],
+            [layer_of(item, finished[item.recipe.key], wheels, part.target) for item in image_parts],
             run,
             epoch=epoch,
-            annotations=annotations,
+            annotations={**annotations, **_base_annotations(part)},
+            profile=outputs.profile,
         )
         for part, image_parts, run in zip(plan.targets, parts, runs, strict=True)
-    ]
-    report = _prove(plan, images, parts, made)
-    index = make_index(images, annotations)
-    blobs: dict[str, bytes | Path] = {index.descriptor.digest: index.data}
-    for image in images:
-        blobs |= {blob.descriptor.digest: blob.data for blob in (image.manifest, image.config)}
-        blobs |= {layer.descriptor.digest: services.store.path(layer.digest) for layer in image.layers}
-    root = Descriptor(
-        media_type=index.descriptor.media_type,
-        digest=index.descriptor.digest,
-        size=index.descriptor.size,
-        annotations={
-            "io.containerd.image.name": str(reference),
-            "org.opencontainers.image.ref.name": reference.tag,
-        },
     )
-    write = write_layout_tar if output.suffix == ".tar" else write_layout
-    try:
-        write(output, root, blobs)
-    except DamagedLayerError as error:
-        services.store.discard(error.digest.removeprefix("sha256:"))
-        raise
-    return Built(index=index.descriptor, report=report)
+    report = _prove(plan, images, parts, finished)
+    root = assemble(images, annotations, outputs.profile)
+    whole = Finished(
+        root=root,
+        images=images,
+        layers={layer.made.digest: layer for layer in finished.values()},
+        mountable=mountable(plan),
+    )
+    pushed = write_outputs(outputs, whole, services, engine)
+    if outputs.attaches:
+        about = Attachable(ready=ready, root=root, images=images, epoch=epoch)
+        attach_all(about, outputs.push, services)
+    return Built(root=root, images=images, report=report, pushed=pushed)
+
+
+def _gather(
+    ready: Prepared, cache: RegistryCache, outputs: Outputs, services: Services
+) -> tuple[Prepared, list[list[Part]], dict[str, KnownLayer]]:
+    """See which layers a registry has, and bring here what all others are made of, and nothing else."""
+    plan, own, wheels, store = ready.plan, ready.own, ready.wheels, services.store
+    parts = ready.stacks()
+    flat = [part for image in parts for part in image]
+    known = known_layers(flat, cache, store)
+    missing = [part for part in flat if part.recipe.key not in known and part.recipe.find(store) is None]
+    needed = {wheel.sha256 for part in missing for wheel in part.wheels}
+    needed |= wheels.unknown(own, noted=outputs.attaches)
+    wheels.bring(needed)
+    met = {sha256 for part in plan.targets for _, sha256 in wheels.meeting(part, own)}
+    wheels.bring(met)
+    if own.sha256 in needed | met and store.find(own.sha256) is None:
+        # It was only known by name so far.
+        again = replace(ready, own=build_own_wheel(plan.project, services, locked=plan.locked))
+        return _gather(again, cache, outputs, services)
+    fetch_inputs([part.inputs for part in missing if part.inputs is not None], plan.project, services)
+    return ready, parts, known
+
+
+def _checks(ready: Prepared, services: Services) -> list[Callable[[], None]]:
+    """Give what has to be in order between the wheels of each image."""
+    meeting = [ready.wheels.meeting(part, ready.own) for part in ready.plan.targets]
+    return [
+        partial(check_paths, part, wheels, services.store)
+        for part, wheels in zip(ready.plan.targets, meeting, strict=True)
+    ]
 
 
 def source_date_epoch(environ: Mapping[str, str] = os.environ) -> int:
@@ -151,39 +155,6 @@ def source_date_epoch(environ: Mapping[str, str] = os.environ) -> int:
     return int(text)
 
 
-def _make_all(
-    parts: Iterable[Part], plan: Plan, own: OwnWheel, services: Services
-) -> dict[str, tuple[MadeLayer, LayerFacts]]:
-    """Make and read every distinct layer once, several at a time, and see that they go together."""
-    # The largest first: one that is begun last would leave the other workers idle.
-    recipes = {part.recipe.key: part.recipe for part in sorted(parts, key=lambda part: -part.weight)}
-    missing = {key for key, recipe in recipes.items() if recipe.find(services.store) is None}
-    bases = [part.base for part in plan.targets if base_part(part.base, services.store).recipe.key in missing]
-    fetch_bases(bases, plan.project, services)
-    cache = StoreScanCache(services.store)
-
-    def make(recipe: LayerRecipe) -> tuple[MadeLayer, LayerFacts]:
-        layer = recipe.make(services.store)
-        facts = cache.get(f"sha256:{layer.digest}")
-        if facts is None:
-            facts = scan_layer_file(services.store.path(layer.digest), LAYER_GZIP)
-            cache.put(facts.digest, facts)
-        return layer, facts
-
-    with ThreadPoolExecutor(max_workers=services.jobs) as pool:
-        futures: dict[str, Future[tuple[MadeLayer, LayerFacts]]] = {
-            key: pool.submit(make, recipe) for key, recipe in recipes.items()
-        }
-        checks = [pool.submit(check_paths, part, own, services.store) for part in plan.targets]
-        try:
-            for check in checks:
-                check.result()
-            return {key: future.result() for key, future in futures.items()}
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
 def _annotations(plan: Plan, epoch: int) -> dict[str, str]:
     """Give the standard annotations (OCI image-spec, "Annotations") that the project's metadata has an answer to."""
     project = plan.project
@@ -200,11 +171,19 @@ def _annotations(plan: Plan, epoch: int) -> dict[str, str]:
     return {key: value for key, value in values.items() if value}
 
 
+def _base_annotations(part: TargetPlan) -> dict[str, str]:
+    """Name the base image (OCI image-spec, "Annotations"), if it is one."""
+    base = part.base
+    if not isinstance(base, LockedImageBase) or not base.digest:
+        return {}
+    return {"org.opencontainers.image.base.name": base.name, "org.opencontainers.image.base.digest": base.digest}
+
+
 def _prove(
     plan: Plan,
     images: Sequence[Image],
     parts: Sequence[Sequence[Part]],
-    made: Mapping[str, tuple[MadeLayer, LayerFacts]],
+    finished: Mapping[str, FinishedLayer],
 ) -> Report:
     """Judge every image by what its layers really hold; raise if one is not what it says."""
     reports = []
@@ -217,7 +196,7 @@ def _prove(
         reports.append(
             prove_image(
                 platform,
-                [made[item.recipe.key][1] for item in image_parts],
+                [finished[item.recipe.key].facts for item in image_parts],
                 claims=claims,
                 entry=platform,
                 digest=image.manifest.descriptor.digest,

@@ -9,31 +9,42 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossdock.bases.choose import assumed_facts, default_base
-from crossdock.bases.locking import BaseLocker
+from crossdock.bases.choose import assumed_facts, default_base, interpreter_base
+from crossdock.bases.interpreter.setting import settle_debian
+from crossdock.choosing.basing import Bases
 from crossdock.choosing.survey import load_lock, survey_targets
-from crossdock.choosing.targeting import check_for_image, image_target, plain_targets, specs, takes_base, wanted_python
+from crossdock.choosing.targeting import (
+    check_for_image,
+    image_target,
+    plain_targets,
+    project_specs,
+    specs,
+    takes_base,
+    wanted_python,
+)
 from crossdock.errors import PythonChoiceError
 from crossdock.locks import complete
+from crossdock.targets import parse_target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crossdock.bases.debian.config import DebianConfig
     from crossdock.bases.facts import BaseFacts
+    from crossdock.choosing.basing import ChosenBase
     from crossdock.choosing.request import Request
     from crossdock.choosing.survey import ProjectLock
     from crossdock.lockfile.bases import LockedDebianBase
+    from crossdock.lockfile.images import LockedImageBase
+    from crossdock.lockfile.interpreters import LockedInterpreter
     from crossdock.locks import Selection
     from crossdock.projects.project import Project
     from crossdock.services import Services
-    from crossdock.targets import Target
+    from crossdock.targets import Platform, Target
 
 __all__ = [
     "Plan",
     "TargetPlan",
     "base_of",
-    "debian_config",
     "lock_bases",
     "lock_missing_bases",
     "make_plan",
@@ -47,13 +58,15 @@ class TargetPlan:
 
     Attributes:
         target: The platform with the base's libc, and the base's Python.
-        base: The base's exact packages.
-        facts: What the base brings.
+        base: The base's exact packages, or its layers.
+        interpreter: A Python that is laid over the base, if the base's own is not the one: an archive, or packages.
+        facts: What the base brings, with that Python.
         selection: The wheels, and why each.
     """
 
     target: Target
-    base: LockedDebianBase
+    base: LockedDebianBase | LockedImageBase
+    interpreter: LockedInterpreter | LockedDebianBase | None = None
     facts: BaseFacts
     selection: Selection
 
@@ -93,19 +106,25 @@ def make_plan(project: Project, request: Request, services: Services) -> Plan:
     """
     wanted = specs(project, request)
     check_for_image([spec.platform for spec in wanted])
-    locker = _locker(project, services)
-    bases = locker.take((spec.platform.arch for spec in wanted), locked=request.locked)
-    parts = [bases[spec.platform.arch] for spec in wanted]
-    facts = [_facts(base) for base in parts]
-    targets = [image_target(project, request, spec, locker.base, has) for spec, has in zip(wanted, facts, strict=True)]
+    bases = _bases(project, services)
+    chosen = bases.take(wanted, locked=request.locked)
+    targets = [
+        image_target(project, request, spec, bases.name, item.facts) for spec, item in zip(wanted, chosen, strict=True)
+    ]
     project_lock = load_lock(project, request)
     surveys = survey_targets(project_lock, targets, services)
     return Plan(
-        base=locker.base,
+        base=bases.name,
         project_lock=project_lock,
         targets=tuple(
-            TargetPlan(target=found.target, base=base, facts=has, selection=complete(found))
-            for found, base, has in zip(surveys, parts, facts, strict=True)
+            TargetPlan(
+                target=found.target,
+                base=item.base,
+                interpreter=item.interpreter,
+                facts=item.facts,
+                selection=complete(found),
+            )
+            for found, item in zip(surveys, chosen, strict=True)
         ),
         locked=request.locked,
     )
@@ -121,10 +140,11 @@ def targets_of(project: Project, request: Request, services: Services) -> list[T
     """
     base = _base_if_any(project, request)
 
-    def facts_of(architecture: str) -> BaseFacts:
-        locker = _locker(project, services)
-        locked = locker.find(architecture)
-        return _facts(locked) if locked is not None else assumed_facts(locker.base)
+    def facts_of(platform: Platform) -> BaseFacts:
+        bases = _bases(project, services)
+        spec = next((item for item in project_specs(project) if item.platform == platform), None)
+        found = bases.find(spec or parse_target(platform.spelling))
+        return found.facts if found is not None else assumed_facts(bases.name)
 
     return plain_targets(project, request, base, facts_of)
 
@@ -140,15 +160,15 @@ def _base_if_any(project: Project, request: Request) -> str | None:
 
 
 def lock_bases(project: Project, request: Request, services: Services) -> Path:
-    """Write ``crossdock.lock`` anew from the archive as it is now, and give its path."""
+    """Write ``crossdock.lock`` anew from the archive or the image as it is now, and give its path."""
     wanted = specs(project, request)
     check_for_image([spec.platform for spec in wanted])
-    locker = _locker(project, services)
-    locker.renew(spec.platform.arch for spec in wanted)
-    return locker.path
+    bases = _bases(project, services)
+    bases.renew(wanted)
+    return bases.path
 
 
-def lock_missing_bases(project: Project, request: Request, services: Services) -> list[LockedDebianBase]:
+def lock_missing_bases(project: Project, request: Request, services: Services) -> list[ChosenBase]:
     """Give the locked bases of those targets an image can be built for, locking what ``crossdock.lock`` lacks.
 
     Raises:
@@ -157,44 +177,21 @@ def lock_missing_bases(project: Project, request: Request, services: Services) -
     """
     if request.pythons:
         return []  # not what an image is built with
-    architectures = {spec.platform.arch for spec in specs(project, request) if takes_base(spec)}
-    return list(_locker(project, services).take(architectures, locked=request.locked).values())
+    bases = _bases(project, services)
+    wanted = [spec for spec in specs(project, request) if takes_base(spec, bases.name)]
+    return bases.take(wanted, locked=request.locked)
 
 
 def base_of(project: Project) -> str:
-    """Give the project's base: the configured one, or the newest whose Python fits."""
-    wanted = wanted_python(project)
-    return project.config.base or default_base(wanted.version if wanted else None, project.requires_python)
-
-
-def _facts(base: LockedDebianBase) -> BaseFacts:
-    from crossdock.bases.debian.base import facts
-
-    return facts(base)
-
-
-def _locker(project: Project, services: Services) -> BaseLocker:
-    return BaseLocker(
-        path=project.root / "crossdock.lock",
-        base=base_of(project),
-        packages=project.config.packages,
-        config=debian_config(project),
-        store=services.store,
-        http=services.http() if services.offline else None,
-        progress=services.progress,
-        warn=services.warn,
-    )
-
-
-def debian_config(project: Project) -> DebianConfig:
-    """Give the project's settings for Debian archives."""
-    from crossdock.bases.debian.config import DebianConfig
-
+    """Give the project's base: the configured one, or the newest of Debian packages whose Python fits."""
     config = project.config
-    keyring = project.root / config.keyring if config.keyring else None
-    return DebianConfig(
-        mirror=config.mirror,
-        security_mirror=config.security_mirror,
-        keyring=keyring,
-        check_valid_until=config.check_valid_until,
-    )
+    if config.base:
+        return settle_debian(config.base, config.interpreter)[0]
+    if config.interpreter is not None:
+        return interpreter_base(config.interpreter)
+    wanted = wanted_python(project)
+    return default_base(wanted.version if wanted else None, project.requires_python)
+
+
+def _bases(project: Project, services: Services) -> Bases:
+    return Bases(project, base_of(project), services)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from crossdock.oci.reference import Reference
+    from crossdock.oci.registry import Registries, Repository
     from crossdock.steps.fetched import FetchedSet
     from crossdock.store.blobs import Store
     from crossdock.store.config import IndexConfig
@@ -36,6 +38,7 @@ class Services:
     offline: bool = False
     fetched: FetchedSet | None = None
     warn: Callable[[str], None] = lambda _: None
+    _registries: list[Registries] = field(default_factory=list, repr=False, compare=False)
 
     def http(self, config: IndexConfig | None = None) -> HttpClient:
         """Make a client that sends an index's credentials to that index alone."""
@@ -44,6 +47,18 @@ class Services:
         if config is None:
             return HttpClient(offline=self.offline)
         return HttpClient.for_config(config, offline=self.offline)
+
+    def repository(self, reference: Reference) -> Repository:
+        """Give the repository of a reference; all of a run share connections, credentials and tokens.
+
+        Raises:
+            RegistryConfigError: The environment's settings for registries cannot be used.
+        """
+        from crossdock.oci.registry import Registries
+
+        if not self._registries:
+            self._registries.append(Registries(offline=self.offline))
+        return self._registries[0].repository(reference)
 
     def missing(self, sha256s: Iterable[str]) -> set[str]:
         """Copy what the set of fetched files has into the store, and say what is still missing there.

@@ -139,7 +139,8 @@ class BaseLocker:
         write_lockfile(self.path, lockfile)
         for warning in dict.fromkeys(warning for base in debian for warning in base.warnings):
             self.warn(warning)
-        return lockfile
+        # As the next run will find it: what is built now and what is built then must not differ.
+        return self._read()
 
     def _lock_debian(self, spec: BaseSpec, platforms: list[Platform]) -> list[LockedDebianBase]:
         from crossdock.bases.debian.base import lock_debian

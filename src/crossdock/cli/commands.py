@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.cli.options import project_of, request_of, services_of
-from crossdock.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
 
     from crossdock.plan import Plan
 
-__all__ = ["image", "lock", "plan", "verify"]
-
-_COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip")
-
-
-def image(options: argparse.Namespace) -> int:
-    """Build an image index."""
-    from crossdock.build import build_image
-    from crossdock.oci.reference import parse_reference
-    from crossdock.plan import make_plan
-
-    project = project_of(options)
-    reference = parse_reference(options.tag or project.name)
-    output = _output(options.output, project.root / "dist" / f"{project.name}_image")
-    services = services_of(options)
-    made = make_plan(project, request_of(options), services)
-    built = build_image(made, services, output=output, reference=reference)
-    if not options.quiet:
-        print(built.report.to_text(), end="", file=sys.stderr)
-        print(f"written to {output}", file=sys.stderr)
-    print(f"{reference.name}@{built.index.digest}")
-    return 0
+__all__ = ["lock", "plan"]
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -81,31 +58,6 @@ def lock(options: argparse.Namespace) -> int:
         services.warn("there is no lock of packages yet, so what builds from source run on is not recorded")
     print(path)
     return 0
-
-
-def verify(options: argparse.Namespace) -> int:
-    """Prove an image layout."""
-    from crossdock.errors import ArtifactRefusedError
-    from crossdock.verify.image import verify_layout
-
-    report = verify_layout(Path(options.layout), allow=options.allow)
-    if options.json:
-        print(json.dumps(report.to_json(), indent=2))
-    else:
-        print(report.to_text(), end="")
-    return 0 if report.ok else ArtifactRefusedError.exit_code
-
-
-def _output(text: str | None, default: Path) -> Path:
-    if text is None:
-        return default
-    if not text.strip() or text.lower().endswith(_COMPRESSED):
-        raise UsageError(
-            f"--output cannot be {text!r}",
-            why="a layout is a folder or an uncompressed .tar file; its layers are compressed already",
-            hint="name a folder, or a file ending in .tar",
-        )
-    return Path(text)
 
 
 def _plan_text(made: Plan) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +14,16 @@ if TYPE_CHECKING:
     from crossdock.projects.project import Project
     from crossdock.services import Services
 
-__all__ = ["add_cache", "add_parts", "add_project", "add_targets", "project_of", "request_of", "services_of"]
+__all__ = [
+    "add_cache",
+    "add_outputs",
+    "add_parts",
+    "add_project",
+    "add_targets",
+    "project_of",
+    "request_of",
+    "services_of",
+]
 
 _TARGET_HELP = """\
 platform to build for, such as linux/arm64 or linux/amd64+glibc2.28, a runtime that `crossdock targets` lists, or the
@@ -65,6 +75,60 @@ def add_parts(parser: argparse.ArgumentParser, *, only: bool = True) -> None:
     group.add_argument("--frozen", action="store_true", help="take the lock even if pyproject.toml is newer")
 
 
+def add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add where an image goes, and in which form."""
+    group = parser.add_argument_group("outputs")
+    group.add_argument(
+        "--push", metavar="REF", help="push to a registry, as in registry.example/team/app:1.0, with everything in it"
+    )
+    group.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="REF",
+        help="name and tag to record, as in team/app:1.0 (default: NAME:latest); with --push, a further tag or "
+        "reference to push to, and may be given several times",
+    )
+    group.add_argument(
+        "--output",
+        metavar="DIR_OR_TAR",
+        help="folder of an OCI layout, or a file ending in .tar (default, unless it goes elsewhere: dist/NAME_image in "
+        "the project)",
+    )
+    group.add_argument("--docker-archive", metavar="TAR", help="file as `docker save` writes it, for one target")
+    group.add_argument(
+        "--load",
+        nargs="?",
+        const="",
+        metavar="ENGINE",
+        help="load into docker, podman or containerd (default: the first that runs)",
+    )
+    group.add_argument("--image-refs", metavar="FILE", help="write each NAME@DIGEST to a file")
+    group.add_argument("--metadata-file", metavar="FILE", help="write digests and descriptors to a file, as JSON")
+    group.add_argument(
+        "--profile",
+        choices=("oci", "docker", "lambda"),
+        default="oci",
+        help="media types of OCI or of Docker; or what AWS Lambda takes: a manifest for one target, nothing attached",
+    )
+    group.add_argument(
+        "--compression", choices=("gzip", "zstd"), help="of the layers that are made (default: the settings', or gzip)"
+    )
+    group.add_argument("--compile", action="store_true", help="add bytecode of all Python files")
+    group.add_argument(
+        "--cache-from",
+        action="append",
+        default=[],
+        metavar="REF",
+        help="image in a registry whose unchanged layers are taken as they are; may be given several times "
+        "(default: the one being pushed to)",
+    )
+    group.add_argument("--no-cache-from", action="store_true", help="take no layer from a registry")
+    group.add_argument(
+        "--no-attachments", action="store_true", help="attach no bill of materials and no provenance to what is pushed"
+    )
+
+
 def add_cache(parser: argparse.ArgumentParser) -> None:
     """Add how files are come by, and what is printed on the way."""
     parser.add_argument(
@@ -80,7 +144,7 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
 
 
 def project_of(options: argparse.Namespace) -> Project:
-    """Load the project that is meant.
+    """Load the project that is meant, with what the command line sets in place of its settings.
 
     Raises:
         ProjectError: There is none, it has a mistake, or the workspace has no such member.
@@ -94,7 +158,10 @@ def project_of(options: argparse.Namespace) -> Project:
         from crossdock.projects.workspace import find_member
 
         folder = find_member(folder, options.package)
-    return load_project(folder)
+    project = load_project(folder)
+    if base := getattr(options, "base", None):
+        return replace(project, config=replace(project.config, base=base))
+    return project
 
 
 def request_of(options: argparse.Namespace) -> Request:

@@ -7,7 +7,7 @@ import sys
 from typing import NoReturn
 
 from crossdock import __version__
-from crossdock.cli.options import add_cache, add_parts, add_project, add_targets
+from crossdock.cli.options import add_cache, add_outputs, add_parts, add_project, add_targets
 from crossdock.errors import UsageError
 
 __all__ = ["make_parser"]
@@ -35,6 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  crossdock image                        amd64 and arm64 image of the project here\n"
         "  crossdock image app --target linux/arm64 --output app.tar --tag team/app:1.0\n"
+        "  crossdock image app --push registry.example/team/app:1.0\n"
         "  crossdock plan --json                  which wheel for which target, and why\n"
         "  crossdock check --target linux/arm64   is there a file of every package?\n"
         "  crossdock explain numpy                who needs it, and which file of it is taken\n"
@@ -51,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_lock(commands)
     _add_fetch(commands)
     _add_verify(commands)
+    _add_sbom(commands)
     return parser
 
 
@@ -72,22 +74,16 @@ def _add_image(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = _command(
         commands,
         "image",
-        "crossdock.cli.commands:image",
+        "crossdock.cli.image:image",
         "build an OCI image for every target",
-        "Build an OCI image index with one image for each target, prove every file in it, and write it as an\n"
-        "OCI image layout. Prints NAME@DIGEST of the index. Nothing of a target is executed.\n\n"
+        "Build an OCI image index with one image for each target, prove every file in it, and write, load or push it.\n"
+        "Prints NAME@DIGEST of the index. Nothing of a target is executed, and no container engine is needed.\n\n"
         "Where crossdock.lock does not cover a target's base yet, it is completed and should be committed.",
     )
     add_project(parser)
     add_targets(parser)
-    parser.add_argument(
-        "--output",
-        metavar="DIR_OR_TAR",
-        help="folder of the layout, or a file ending in .tar (default: dist/NAME_image in the project)",
-    )
-    parser.add_argument(
-        "--tag", metavar="REF", help="name and tag to record, as in team/app:1.0 (default: NAME:latest)"
-    )
+    parser.add_argument("--base", metavar="BASE", help="base in place of the settings' one, as they spell it")
+    add_outputs(parser)
     parser.add_argument("--locked", action="store_true", help="fail if crossdock.lock would have to change")
     parser.add_argument(
         "--jobs", type=_positive, metavar="N", help="layers made at a time (default: a core each, at most 4)"
@@ -226,12 +222,15 @@ def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = _command(
         commands,
         "verify",
-        "crossdock.cli.commands:verify",
+        "crossdock.cli.verify:verify",
         "prove that an image holds what it says",
-        "Read every file of every layer of an OCI image layout, by whomever it was built, and report each binary\n"
-        "that does not fit its image's platform. Exits with 0 only if there is no error.",
+        "Read every file of every layer of an OCI image layout, or of an image in a registry, by whomever it was\n"
+        "built, and report each binary that does not fit its image's platform. Exits with 0 only if there is no\n"
+        "error.\n\n"
+        "With --deep, layers are made again from the wheels they name and compared; with --project, all of them have\n"
+        "to be those that the project's locks give.",
     )
-    parser.add_argument("layout", metavar="OCI_LAYOUT", help="folder or tar file of the layout")
+    parser.add_argument("image", metavar="OCI_LAYOUT_OR_REF", help="folder or tar file of a layout, or a reference")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
         "--allow",
@@ -240,6 +239,40 @@ def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="GLOB",
         help="path in the image that may hold binaries of other machines; may be given several times",
     )
+    parser.add_argument("--deep", action="store_true", help="make the layers again from their wheels, and compare")
+    parser.add_argument("--project", metavar="DIR", help="with --deep: the project that the image was built from")
+    parser.add_argument("--package", metavar="NAME", help="the member of the workspace that DIR is in")
+    add_targets(parser)
+    add_cache(parser)
+    add_parts(parser, only=False)
+
+
+def _add_sbom(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "sbom",
+        "crossdock.cli.sbom:sbom",
+        "print a bill of materials",
+        "Print the bill of materials that is attached to an image in a registry or in a layout, or, for a project's\n"
+        "folder, that of the image which would be built.",
+    )
+    parser.add_argument(
+        "project",
+        nargs="?",
+        default=".",
+        metavar="IMAGE_OR_PROJECT",
+        help="a reference, a layout (oci:PATH), or a project's folder (default: .)",
+    )
+    parser.add_argument("--package", metavar="NAME", help="the member of the workspace that the project is in")
+    parser.add_argument("--platform", metavar="P", help="of an image for several platforms: linux/arm64")
+    parser.add_argument(
+        "--format", choices=("spdx", "cyclonedx"), default="spdx", help="SPDX 2.3 (default) or CycloneDX, both as JSON"
+    )
+    parser.add_argument("--output", metavar="FILE", help="write it to a file")
+    add_targets(parser)
+    parser.add_argument("--locked", action="store_true", help="fail if crossdock.lock would have to change")
+    add_cache(parser)
+    add_parts(parser, only=False)
 
 
 def _positive(text: str) -> int:

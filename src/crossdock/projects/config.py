@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from crossdock.errors import ConfigError
+from crossdock.projects.interpreter import read_interpreter
 from crossdock.projects.overrides import read_overrides
 from crossdock.projects.table import Table
 from crossdock.targets.environment import MARKER_KEYS
@@ -14,12 +15,15 @@ from crossdock.targets.environment import MARKER_KEYS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from crossdock.bases.interpreter.setting import InterpreterSetting
     from crossdock.locks.overrides import Override
 
-__all__ = ["Config", "read_config"]
+__all__ = ["Compression", "Config", "read_config"]
 
 _PORT = re.compile(r"([0-9]{1,5})(?:/(tcp|udp|sctp))?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+Compression = Literal["gzip", "zstd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,7 @@ class Config:
         targets: Platforms to build for, as written.
         python: Python version wanted, such as ``3.11``.
         base: Base image.
+        interpreter: A Python to bring, in place of the base's.
         packages: Debian packages beside those of every base.
         entrypoint: Name of a console script, ``module:function``, or an argument vector.
         env: Environment variables.
@@ -45,12 +50,16 @@ class Config:
         keyring: Path of the Debian archive keyring.
         check_valid_until: Whether an index past its ``Valid-Until`` is refused.
         markers: Values of marker variables by target as written; those of "" are for every target.
+        compression: How the layers that are made are compressed.
+        compile: Whether bytecode is added to images.
+        compile_python: Path of the interpreter that compiles it, relative to the project; None to look for one.
         overrides: What is set for single packages, by normalised name.
     """
 
     targets: tuple[str, ...] | None = None
     python: str | None = None
     base: str | None = None
+    interpreter: InterpreterSetting | None = None
     packages: tuple[str, ...] = ()
     entrypoint: str | tuple[str, ...] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +75,9 @@ class Config:
     keyring: str | None = None
     check_valid_until: bool = True
     markers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    compression: Compression = "gzip"
+    compile: bool = False
+    compile_python: str | None = None
     overrides: Mapping[str, Override] = field(default_factory=dict)
 
 
@@ -92,6 +104,7 @@ def _read(tool_table: Any) -> Config:  # noqa: ANN401
         targets=targets,
         python=_version(table),
         base=table.text("base"),
+        interpreter=read_interpreter(table.any("interpreter")),
         packages=debian.texts("packages") or (),
         entrypoint=_entrypoint(table.any("entrypoint")),
         env=_env(table.mapping("env")),
@@ -107,6 +120,9 @@ def _read(tool_table: Any) -> Config:  # noqa: ANN401
         keyring=debian.text("keyring"),
         check_valid_until=debian.flag("check-valid-until", default=True),
         markers=_markers(table.any("markers")),
+        compression=_compression(table),
+        compile=table.flag("compile", default=False),
+        compile_python=table.text("compile-python"),
         overrides=read_overrides(table.any("packages")),
     )
     for part in (debian, verify, table):
@@ -121,6 +137,15 @@ def _version(table: Table) -> str | None:
             f"tool.crossdock: python must be a string, not the number {value}", hint=f'write python = "{value}"'
         )
     return table.text("python")
+
+
+def _compression(table: Table) -> Compression:
+    value = table.text("compression")
+    if value is None or value == "gzip":
+        return "gzip"
+    if value == "zstd":
+        return "zstd"
+    raise table.wrong("compression", '"gzip" or "zstd"')
 
 
 def _entrypoint(value: Any) -> str | tuple[str, ...] | None:  # noqa: ANN401

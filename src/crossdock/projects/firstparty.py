@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -19,6 +20,7 @@ from crossdock.sdists.wheel import check_tags, rewrite_wheel
 from crossdock.store.actions import action_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from packaging.tags import Tag
@@ -26,10 +28,13 @@ if TYPE_CHECKING:
     from crossdock.lockfile.builds import LockedBuild
     from crossdock.projects.project import Project
     from crossdock.services import Services
+    from crossdock.store.actions import JSON
     from crossdock.store.blobs import Store
     from crossdock.targets.target import Target
 
 __all__ = ["OwnWheel", "build_own_wheel", "check_fits"]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +43,45 @@ class OwnWheel:
 
     Attributes:
         filename: Its name.
-        sha256: Its content, in the store.
+        sha256: Its content; in the store, but for one that is taken from what is known elsewhere.
         scripts: Names of the console scripts it brings, sorted.
+        key: Names everything it was built from; empty where that cannot be told before it is built.
     """
 
     filename: str
     sha256: str
     scripts: tuple[str, ...]
+    key: str = ""
 
     @property
     def tags(self) -> frozenset[Tag]:
         """What it says it runs on (PEP 425)."""
         return parse_wheel_filename(self.filename)[3]
 
+    def to_json(self) -> dict[str, JSON]:
+        """Give values that `from_json` reads."""
+        return {"filename": self.filename, "sha256": self.sha256, "scripts": list(self.scripts)}
 
-def build_own_wheel(project: Project, services: Services, *, locked: bool = False) -> OwnWheel:
+    @classmethod
+    def from_json(cls, value: Any, key: str) -> OwnWheel:  # noqa: ANN401
+        """Read what `to_json` gave.
+
+        Raises:
+            ValueError: It is not that.
+        """
+        try:
+            filename, sha256, scripts = value["filename"], value["sha256"], value["scripts"]
+            parse_wheel_filename(filename)
+        except (AttributeError, KeyError, TypeError, InvalidWheelFilename) as error:
+            raise ValueError(f"no record of a wheel: {error}") from None
+        if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256) or not isinstance(scripts, list):
+            raise ValueError("no record of a wheel")
+        return cls(filename=filename, sha256=sha256, scripts=tuple(map(str, scripts)), key=key)
+
+
+def build_own_wheel(
+    project: Project, services: Services, *, locked: bool = False, known: Mapping[str, Any] | None = None
+) -> OwnWheel:
     """Build the project's wheel in an isolated environment, or take the one built from the same sources before.
 
     What its backend runs on is that of ``crossdock.lock``, or is recorded there.
@@ -61,6 +90,8 @@ def build_own_wheel(project: Project, services: Services, *, locked: bool = Fals
         project: The project.
         services: The store, and what it is filled by.
         locked: Refuse to change ``crossdock.lock``.
+        known: What was recorded elsewhere of wheels, by the key of what they were built from. One that is taken from
+            there is not in the store: build it without this where the file itself is needed.
 
     Raises:
         NoBackendError: pyproject.toml has no ``[build-system]``.
@@ -82,7 +113,8 @@ def build_own_wheel(project: Project, services: Services, *, locked: bool = Fals
         git = repository_state(project.root, hook_environment(os.environ), versioned=project.version is None)
         recorded = None
         if git is not None:
-            recorded = _recorded(services.store, _key(source_digest(project.root), git, lock.find(subject)))
+            key = _key(source_digest(project.root), git, lock.find(subject))
+            recorded = _recorded(services.store, key) or _known(known or {}, key, project)
         return recorded or _build(project, lock, subject, git)
     except OSError as error:
         raise ProjectBuildError(
@@ -112,12 +144,20 @@ def _key(sources: str, git: str, uses: LockedBuild | None) -> str:
 
 
 def _recorded(store: Store, key: str) -> OwnWheel | None:
-    record = store.action(key)
-    if not isinstance(record, dict) or not store.find(str(record.get("sha256"))):
+    try:
+        wheel = OwnWheel.from_json(store.action(key), key)
+    except ValueError:
         return None
-    return OwnWheel(
-        filename=str(record["filename"]), sha256=str(record["sha256"]), scripts=tuple(map(str, record["scripts"]))
-    )
+    return wheel if store.find(wheel.sha256) is not None else None
+
+
+def _known(known: Mapping[str, Any], key: str, project: Project) -> OwnWheel | None:
+    try:
+        wheel = OwnWheel.from_json(known.get(key), key)
+    except ValueError:
+        return None
+    named = check_tags(wheel.filename)
+    return wheel if not isinstance(named, str) and named[0] == project.name else None
 
 
 def _build(project: Project, lock: BuildLock, subject: Subject, git: str | None) -> OwnWheel:
@@ -138,9 +178,11 @@ def _build(project: Project, lock: BuildLock, subject: Subject, git: str | None)
         scripts = _scripts(project, path)
         wheel = OwnWheel(filename=path.name, sha256=store.add_file(rewrite_wheel(path, folder)), scripts=scripts)
     lock.write(uses)
-    if git is not None:
-        record = {"filename": wheel.filename, "sha256": wheel.sha256, "scripts": list(wheel.scripts)}
-        store.record(_key(sources, git, lock.find(subject)), record)
+    if git is None:
+        return wheel
+    # What the backend runs on may only have been locked just now, so the key is not the one asked for before.
+    wheel = replace(wheel, key=_key(sources, git, lock.find(subject)))
+    store.record(wheel.key, wheel.to_json())
     return wheel
 
 

@@ -186,12 +186,22 @@ def view(document: Mapping[str, Any]) -> PlanView:
             packages={
                 _text(package["name"]): _file_view(package) for package in (*item["packages"], *item.get("builds", ()))
             },
-            base={
-                _text(package["name"]): (_text(package["version"]), _text(package["sha256"]))
-                for package in item["base_packages"]
-            },
+            base=_base_view(item),
         )
     return PlanView(facts=facts, targets=targets)
+
+
+def _base_view(item: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Give what a target runs on: Debian packages, an image, an interpreter, each with its version and hash."""
+    base = {
+        _text(package["name"]): (_text(package["version"]), _text(package["sha256"]))
+        for package in item["base_packages"]
+    }
+    if image := item.get("base_image"):
+        base[_text(image["name"])] = (_text(image["index"]), _text(image["digest"]))
+    if interpreter := item.get("interpreter"):
+        base[_text(interpreter["name"])] = (_text(interpreter["python"]), _text(interpreter["sha256"]))
+    return base
 
 
 def _text(value: object) -> str:

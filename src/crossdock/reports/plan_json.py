@@ -6,6 +6,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from crossdock.choosing.overriding import override_json
+from crossdock.lockfile.bases import LockedDebianBase
+from crossdock.lockfile.images import LockedImageBase
 from crossdock.store.urls import redact, scrub
 
 if TYPE_CHECKING:
@@ -59,10 +61,38 @@ def _target(part: TargetPlan, overrides: Mapping[str, Any]) -> dict[str, Any]:
         "packages": [_choice(choice, origin(choice.package)) for choice in selection.choices],
         "builds": [_build(build, origin(build.package)) for build in selection.builds],
         "skipped": [_skipped(item) for item in selection.skipped],
-        "base_packages": [
-            {"name": item.name, "version": item.version, "sha256": item.sha256} for item in part.base.packages
-        ],
+        "base_packages": _base_packages(part),
+        "base_image": _base_image(part),
+        "interpreter": _interpreter(part),
     }
+
+
+def _base_packages(part: TargetPlan) -> list[dict[str, str]]:
+    """List Debian packages, of the base or of an interpreter over it."""
+    made_of = [item for item in (part.base, part.interpreter) if isinstance(item, LockedDebianBase)]
+    packages = [item for base in made_of for item in base.packages]
+    return [{"name": item.name, "version": item.version, "sha256": item.sha256} for item in packages]
+
+
+def _base_image(part: TargetPlan) -> dict[str, Any] | None:
+    base = part.base
+    if not isinstance(base, LockedImageBase):
+        return None
+    return {
+        "name": base.name,
+        "digest": base.digest,
+        "index": base.index,
+        "layers": [{"digest": layer.digest, "size": layer.size} for layer in base.layers],
+    }
+
+
+def _interpreter(part: TargetPlan) -> dict[str, str] | None:
+    interpreter = part.interpreter
+    if interpreter is None:
+        return None
+    if isinstance(interpreter, LockedDebianBase):
+        return {"name": interpreter.name, "sha256": "", "python": part.facts.python_version}
+    return {"name": interpreter.name, "sha256": interpreter.sha256, "python": interpreter.python_version}
 
 
 def _choice(choice: Choice, origin: Mapping[str, Any]) -> dict[str, Any]:

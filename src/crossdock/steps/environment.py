@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from crossdock.layers.entry import Entry, directory, file, symlink
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from crossdock.bases.facts import BaseFacts
     from crossdock.targets import Python
 
@@ -30,10 +32,14 @@ def environment_entries(python: Python, facts: BaseFacts) -> list[Entry]:
     ]
 
 
-def image_environment() -> dict[str, str]:
-    """Give the environment variables of every image."""
-    return {
-        "PATH": f"/{PREFIX}/bin:/usr/local/bin:/usr/bin:/bin",
-        "VIRTUAL_ENV": f"/{PREFIX}",
-        "LANG": "C.UTF-8",
-    }
+def image_environment(base: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment variables of an image: those of its base, with the environment found first.
+
+    Args:
+        base: The base's own; ``PYTHONHOME`` is left out, as the environment's Python would look there for packages.
+    """
+    own = f"/{PREFIX}/bin"
+    search = base.get("PATH") or "/usr/local/bin:/usr/bin:/bin"
+    others = [folder for folder in search.split(":") if folder != own]  # a base may be an image of crossdock's
+    kept = {name: base[name] for name in sorted(base) if name not in ("PATH", "PYTHONHOME", "VIRTUAL_ENV")}
+    return {"PATH": ":".join([own, *others]), "VIRTUAL_ENV": f"/{PREFIX}", "LANG": "C.UTF-8", **kept}

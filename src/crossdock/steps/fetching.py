@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crossdock.choosing.basing import debian_config
 from crossdock.choosing.survey import find_files, index_config, load_lock, survey_targets
 from crossdock.errors import BasePackageGoneError, DownloadError
+from crossdock.lockfile.bases import LockedDebianBase
+from crossdock.lockfile.images import LockedImageBase, LockedLayer
+from crossdock.lockfile.interpreters import LockedInterpreter
 from crossdock.locks import Selection, complete
-from crossdock.plan import debian_config, lock_missing_bases, targets_of
+from crossdock.plan import lock_missing_bases, targets_of
 from crossdock.steps.built import lock_builds
 from crossdock.steps.fetched import Answer, FetchedFile
 from crossdock.steps.repositories import fetch_repositories
@@ -16,9 +20,9 @@ from crossdock.steps.repositories import fetch_repositories
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from crossdock.choosing.basing import BaseInput, ChosenBase
     from crossdock.choosing.request import Request
     from crossdock.choosing.survey import ProjectLock
-    from crossdock.lockfile.bases import LockedDebianBase
     from crossdock.locks import LockedFile, Package, Survey
     from crossdock.plan import Plan
     from crossdock.projects.project import Project
@@ -30,6 +34,8 @@ __all__ = [
     "fetch_everything",
     "fetch_files",
     "fetch_selected",
+    "fetch_to_change",
+    "fetch_wanted",
     "lock_requirements",
     "needed_files",
 ]
@@ -47,6 +53,22 @@ def fetch_files(plan: Plan, services: Services) -> None:
     fetch_selected(plan.project_lock, [part.selection for part in plan.targets], services)
 
 
+def fetch_to_change(plan: Plan, services: Services) -> None:
+    """Bring those files of a plan into the store that other wheels are made of: sources, and wheels to be changed.
+
+    Raises:
+        StoreError: One cannot be had, or is not the one that was locked.
+        OfflineError: Some would have to be downloaded, and may not.
+    """
+    changed = {name for name, item in plan.project.config.overrides.items() if item.exclude or item.patches}
+    wanted = {
+        file: package
+        for file, package in needed_files(part.selection for part in plan.targets).items()
+        if package.name in changed or not file.is_wheel
+    }
+    fetch_wanted(plan.project_lock, wanted, services)
+
+
 def needed_files(selections: Iterable[Selection]) -> dict[LockedFile, Package]:
     """List the files of some selections, each once, with the package that each is of."""
     files: dict[str, tuple[LockedFile, Package]] = {}
@@ -60,10 +82,14 @@ def needed_files(selections: Iterable[Selection]) -> dict[LockedFile, Package]:
 
 
 def fetch_selected(project_lock: ProjectLock, selections: Iterable[Selection], services: Services) -> None:
-    """Bring the files of some selections into the store; arguments and errors are like those of ``fetch_files``."""
-    needed = needed_files(selections)
-    absent = services.missing(file.sha256 for file in needed)
-    missing = {file: package for file, package in needed.items() if file.sha256 in absent}
+    """Bring the files of some selections into the store; errors are like those of ``fetch_files``."""
+    fetch_wanted(project_lock, needed_files(selections), services)
+
+
+def fetch_wanted(project_lock: ProjectLock, wanted: Mapping[LockedFile, Package], services: Services) -> None:
+    """Bring some files of packages into the store; errors are like those of ``fetch_files``."""
+    absent = services.missing(file.sha256 for file in wanted)
+    missing = {file: package for file, package in wanted.items() if file.sha256 in absent}
     if not missing:
         return
     from crossdock.store.downloads import FileRequest, fetch
@@ -103,6 +129,38 @@ def fetch_bases(bases: Iterable[LockedDebianBase], project: Project, services: S
         ) from None
 
 
+def fetch_inputs(inputs: Iterable[BaseInput], project: Project, services: Services) -> None:
+    """Bring packages and interpreters' archives that layers are made of into the store.
+
+    Layers of base images are taken from fetched files; from their registry they come when they are copied.
+
+    Raises:
+        StoreError: One cannot be had, or is not the one that was locked.
+        MirrorError: No mirror is known.
+    """
+    wanted = list(inputs)
+    fetch_bases([item for item in wanted if isinstance(item, LockedDebianBase)], project, services)
+    fetch_interpreters([item for item in wanted if isinstance(item, LockedInterpreter)], project, services)
+    services.missing(item.digest.removeprefix("sha256:") for item in wanted if isinstance(item, LockedLayer))
+
+
+def fetch_interpreters(interpreters: Iterable[LockedInterpreter], project: Project, services: Services) -> None:
+    """Bring the archives of some interpreters into the store.
+
+    Raises:
+        StoreError: One cannot be had, or is not the one that was locked.
+    """
+    wanted = {item.sha256: item for item in interpreters}
+    absent = services.missing(wanted)
+    if not absent:
+        return
+    from crossdock.bases.interpreter.standalone import interpreter_requests
+    from crossdock.store.downloads import fetch
+
+    requests = interpreter_requests([item for sha256, item in wanted.items() if sha256 in absent], project.root)
+    fetch(services.store, requests, http=services.http(), progress=services.progress)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Everything:
     """What some targets need; all of it is in the store.
@@ -133,13 +191,15 @@ def fetch_everything(project: Project, request: Request, services: Services) -> 
     surveys = survey_targets(project_lock, targets, services)
     selections = [complete(found) for found in surveys]
     fetch_selected(project_lock, selections, services)
-    fetch_bases(bases, project, services)
+    inputs = [item for base in bases for item in base.inputs]
+    fetch_inputs(inputs, project, services)
+    _fetch_images(bases, project, services)
     repositories = fetch_repositories(project_lock, selections, services)
     store = services.store
     named = {file.sha256: file.filename for file in needed_files(selections)}
     named |= lock_builds(project_lock, selections, services)
     named |= {sha256: f"{commit}.bundle" for commit, sha256 in repositories.items()}
-    named |= {item.sha256: item.filename.rpartition("/")[2] for base in bases for item in base.packages}
+    named |= {sha256: name for item in inputs for sha256, name in _names(item)}
     return Everything(
         targets=len(targets),
         files=tuple(
@@ -148,6 +208,33 @@ def fetch_everything(project: Project, request: Request, services: Services) -> 
         answers=_answers(project_lock, surveys, services),
         repositories=repositories,
     )
+
+
+def _fetch_images(bases: Iterable[ChosenBase], project: Project, services: Services) -> None:
+    """Bring the layers of base images into the store."""
+    from crossdock.bases.image_layers import bring_layers
+    from crossdock.bases.sources import open_source
+    from crossdock.bases.spec import parse_base
+
+    for base in {item.base.name: item.base for item in bases}.values():
+        if isinstance(base, LockedImageBase) and base.layers:
+            source = open_source(parse_base(base.name), project.root, services.repository)
+            layers = [layer for item in bases if item.base.name == base.name for layer in _layers_of(item)]
+            bring_layers(source, layers, services.store, jobs=services.jobs)
+
+
+def _layers_of(base: ChosenBase) -> tuple[LockedLayer, ...]:
+    return base.base.layers if isinstance(base.base, LockedImageBase) else ()
+
+
+def _names(item: BaseInput) -> list[tuple[str, str]]:
+    """Give SHA-256 and a name of each file that an input consists of."""
+    if isinstance(item, LockedDebianBase):
+        return [(package.sha256, package.filename.rpartition("/")[2]) for package in item.packages]
+    if isinstance(item, LockedInterpreter):
+        return [(item.sha256, item.name.rpartition("/")[2])]
+    sha256 = item.digest.removeprefix("sha256:")
+    return [(sha256, f"{sha256}.layer")]
 
 
 def lock_requirements(project: Project, request: Request, services: Services) -> None:

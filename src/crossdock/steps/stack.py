@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from crossdock.layers.cached import LayerRecipe, MadeLayer, tree_recipe, wheel_recipe
+from crossdock.errors import TooManyLayersError
+from crossdock.layers.cached import LayerRecipe, tree_recipe, wheel_recipe
 from crossdock.layers.grouping import Group, SizedWheel, group_wheels
-from crossdock.oci.image import Layer
+from crossdock.lockfile.bases import LockedDebianBase
 from crossdock.oci.model import canonical_json
 from crossdock.steps.environment import PREFIX, environment_entries
-from crossdock.store.actions import action_key
 from crossdock.wheels.scheme import SCHEME_VERSION, posix_venv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from crossdock.lockfile.bases import LockedDebianBase
+    from crossdock.choosing.basing import BaseInput
+    from crossdock.lockfile.images import LockedImageBase
     from crossdock.locks import Choice
     from crossdock.plan import TargetPlan
     from crossdock.projects.firstparty import OwnWheel
+    from crossdock.store.actions import JSON
     from crossdock.store.blobs import Store
+    from crossdock.targets import Target
+    from crossdock.wheels.bytecode import CompilerSpec
     from crossdock.wheels.scheme import Scheme
 
-__all__ = ["Part", "base_part", "check_paths", "stack"]
+__all__ = ["LayerForm", "LayerOptions", "Part", "scheme_of", "stack"]
 
+#: containerd mounts no more (its overlay snapshotter's limit), and Docker's own drivers hardly more.
+MOST_LAYERS = 127
 #: A byte of a Debian package is more work than one of a wheel: it is compressed anew.
 _BASE_WEIGHT = 4
 
@@ -39,123 +44,186 @@ class Part:
         created_by: What it is, for the image's history.
         annotations: What it is made of, for its descriptor.
         weight: About how much work it is to make, in bytes.
+        wheels: Those that have to be in the store to make it.
+        inputs: Packages or an archive that have to be in the store to make it.
     """
 
     recipe: LayerRecipe
     created_by: str
     annotations: Mapping[str, str]
     weight: int = 0
+    wheels: tuple[SizedWheel, ...] = ()
+    inputs: BaseInput | None = None
 
-    def layer(self, made: MadeLayer) -> Layer:
-        """Give the finished layer with what is said of it."""
-        return Layer(
-            digest=made.digest,
-            size=made.size,
-            diff_id=made.diff_id,
-            created_by=self.created_by,
-            annotations=self.annotations,
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerForm:
+    """How layers are wanted.
+
+    Attributes:
+        compression: Of the layers that are made; those of a base stay as they are.
+        compile: Whether bytecode is added, beside what the project's settings say.
+    """
+
+    compression: Literal["gzip", "zstd"] = "gzip"
+    compile: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerOptions:
+    """How layers are made.
+
+    Attributes:
+        store: Where they, and what they are made of, are kept.
+        size_of: Bytes of each wheel.
+        image_base: Gives the recipes of an image's own layers.
+        compilers: What compiles bytecode for a target's Python, if it is wanted.
+        recompress: Gives the recipe of the same layer compressed otherwise, if that is wanted.
+        warn: Told of files that bytecode cannot be compiled of.
+    """
+
+    store: Store
+    size_of: Mapping[str, int]
+    image_base: Callable[[LockedImageBase], Sequence[LayerRecipe]]
+    compilers: Mapping[str, CompilerSpec]
+    recompress: Callable[[LayerRecipe], LayerRecipe] | None = None
+    warn: Callable[[str], None] = lambda _: None
+
+    def compressed(self, recipe: LayerRecipe) -> LayerRecipe:
+        """Give the recipe of a layer of crossdock's own as it is wanted."""
+        return recipe if self.recompress is None else self.recompress(recipe)
+
+
+def scheme_of(target: Target) -> Scheme:
+    """Give where wheels go in an image."""
+    return posix_venv(PREFIX, target.python.short)
+
+
+def stack(part: TargetPlan, own: OwnWheel, options: LayerOptions) -> list[Part]:
+    """Divide an image into layers, lowest first: by how seldom they change.
+
+    Raises:
+        TooManyLayersError: There would be more than engines can stack.
+    """
+    groups = group_wheels([_sized(choice, options.size_of) for choice in part.selection.choices])
+    parts = [
+        *_base_parts(part, options),
+        *_interpreter_parts(part, options),
+        _environment_part(part, options),
+        *(_group_part(group, part.target, options) for group in groups),
+        _own_part(own, part.target, options),
+    ]
+    if len(parts) > MOST_LAYERS:
+        base = len(_base_parts(part, options))
+        raise TooManyLayersError(
+            f"The image for {part.target.platform} would have {len(parts)} layers",
+            why=f"engines stack {MOST_LAYERS} at most, and {base} of them are those of the base",
+            hint="take a base of fewer layers: `skopeo copy` and `podman build --squash-all` can merge a base's layers",
         )
+    return parts
 
 
-def stack(part: TargetPlan, own: OwnWheel, store: Store) -> list[Part]:
-    """Divide an image into layers, lowest first: by how seldom they change."""
-    scheme = posix_venv(PREFIX, part.target.python.short)
-    groups = group_wheels([_sized(choice, store) for choice in part.selection.choices])
+def _base_parts(part: TargetPlan, options: LayerOptions) -> list[Part]:
+    base = part.base
+    if isinstance(base, LockedDebianBase):
+        from crossdock.bases.debian.base import TREE_VERSION, debian_entries
+
+        listed: list[JSON] = [[package.name, package.version, package.sha256] for package in base.packages]
+        inputs: JSON = [TREE_VERSION, base.architecture, *listed]
+        recipe = tree_recipe("debian", inputs, lambda: debian_entries(base, options.store), encode=True)
+        return [_debian_part(base, recipe, options, "base")]
     return [
-        base_part(part.base, store),
-        _environment_part(part),
-        *(_group_part(group, scheme, store) for group in groups),
-        _own_part(own, scheme, store),
+        Part(
+            recipe,
+            f"crossdock: layer {number} of {base.name}",
+            {"dev.crossdock.layer": "base", "dev.crossdock.base": base.name},
+            weight=layer.size,
+            inputs=layer,
+        )
+        for number, (recipe, layer) in enumerate(zip(options.image_base(base), base.layers, strict=True), start=1)
     ]
 
 
-def base_part(base: LockedDebianBase, store: Store) -> Part:
-    """Give the layer of a base; its packages need to be in the store only if it has to be made."""
-    from crossdock.bases.debian.base import TREE_VERSION, debian_entries
-
-    listed = [[package.name, package.version, package.sha256] for package in base.packages]
+def _debian_part(base: LockedDebianBase, recipe: LayerRecipe, options: LayerOptions, kind: str) -> Part:
     return Part(
-        tree_recipe(
-            "debian", [TREE_VERSION, base.architecture, *listed], lambda: debian_entries(base, store), encode=True
-        ),
+        options.compressed(recipe),
         f"crossdock: {base.name}, {len(base.packages)} packages",
-        {"dev.crossdock.layer": "base", "dev.crossdock.base": base.name},
+        {"dev.crossdock.layer": kind, "dev.crossdock.base": base.name},
         weight=_BASE_WEIGHT * sum(package.size for package in base.packages),
+        inputs=base,
     )
 
 
-def _environment_part(part: TargetPlan) -> Part:
+def _interpreter_parts(part: TargetPlan, options: LayerOptions) -> list[Part]:
+    interpreter = part.interpreter
+    if interpreter is None:
+        return []
+    if isinstance(interpreter, LockedDebianBase):
+        from crossdock.bases.interpreter.debian import debian_over_recipe
+
+        return [_debian_part(interpreter, debian_over_recipe(interpreter, options.store), options, "interpreter")]
+    from crossdock.bases.interpreter.standalone import interpreter_recipe
+
+    return [
+        Part(
+            options.compressed(interpreter_recipe(interpreter, options.store)),
+            f"crossdock: Python {interpreter.python_version}",
+            {"dev.crossdock.layer": "interpreter", "dev.crossdock.interpreter": interpreter.sha256},
+            weight=_BASE_WEIGHT * interpreter.size,
+            inputs=interpreter,
+        )
+    ]
+
+
+def _environment_part(part: TargetPlan, options: LayerOptions) -> Part:
     entries = environment_entries(part.target.python, part.facts)
     inputs = [part.target.python.full_version, part.facts.python_path]
     return Part(
-        tree_recipe("environment", inputs, lambda: entries, encode=False),
+        options.compressed(tree_recipe("environment", inputs, lambda: entries, encode=False)),
         f"crossdock: environment for Python {part.target.python.short}",
         {"dev.crossdock.layer": "environment"},
     )
 
 
-def _group_part(group: Group, scheme: Scheme, store: Store) -> Part:
-    wheels = group.wheels
+def _group_part(group: Group, target: Target, options: LayerOptions) -> Part:
+    names = ", ".join(f"{wheel.name} {wheel.version}" for wheel in group.wheels)
+    return _wheels_part("wheels", group.wheels, f"crossdock: {names}", target, options)
+
+
+def _own_part(own: OwnWheel, target: Target, options: LayerOptions) -> Part:
+    name, version = own.filename.split("-")[:2]
+    wheel = SizedWheel(name=name, version=version, filename=own.filename, sha256=own.sha256, size=0, pure=True)
+    return _wheels_part("project", (wheel,), f"crossdock: {own.filename}", target, options)
+
+
+def _wheels_part(
+    kind: str, wheels: tuple[SizedWheel, ...], created_by: str, target: Target, options: LayerOptions
+) -> Part:
     listed = [{"name": wheel.name, "version": wheel.version, "sha256": wheel.sha256} for wheel in wheels]
-    names = ", ".join(f"{wheel.name} {wheel.version}" for wheel in wheels)
+    files = [(wheel.filename, wheel.sha256) for wheel in wheels]
+    compiler = options.compilers.get(target.python.short)
+    recipe = wheel_recipe(options.store, files, scheme_of(target), compile=compiler, warn=options.warn)
     return Part(
-        wheel_recipe(store, [(wheel.filename, wheel.sha256) for wheel in wheels], scheme),
-        f"crossdock: {names}",
+        options.compressed(recipe),
+        created_by,
         {
-            "dev.crossdock.layer": "wheels",
+            "dev.crossdock.layer": kind,
             "dev.crossdock.scheme": str(SCHEME_VERSION),
             "dev.crossdock.wheels": canonical_json(listed).decode(),
+            **({"dev.crossdock.bytecode": canonical_json(compiler.key).decode()} if compiler else {}),
         },
         weight=sum(wheel.size for wheel in wheels),
+        wheels=wheels,
     )
 
 
-def _own_part(own: OwnWheel, scheme: Scheme, store: Store) -> Part:
-    return Part(
-        wheel_recipe(store, [(own.filename, own.sha256)], scheme),
-        f"crossdock: {own.filename}",
-        {"dev.crossdock.layer": "project"},
-    )
-
-
-def check_paths(part: TargetPlan, own: OwnWheel, store: Store) -> None:
-    """Refuse wheels of one image that write one path differently, or over a file of the environment.
-
-    Layers are made one by one, and which wheels share one is a question of size; so this looks at all of them together.
-
-    Raises:
-        FileCollisionError: There is such a path.
-        WheelError: A wheel cannot be read.
-    """
-    scheme = posix_venv(PREFIX, part.target.python.short)
-    wheels = [(choice.file.filename, choice.file.sha256) for choice in part.selection.choices]
-    wheels.append((own.filename, own.sha256))
-    key = action_key(
-        "paths/1", scheme=SCHEME_VERSION, prefix=scheme.site_packages, wheels=[list(item) for item in wheels]
-    )
-    if store.action(key) is not None:
-        return
-    from crossdock.layers.collisions import TakenPaths
-    from crossdock.wheels.archive import WheelArchive
-    from crossdock.wheels.install import install
-
-    entries = environment_entries(part.target.python, part.facts)
-    taken = TakenPaths({entry.path: "a part of the environment" for entry in entries if entry.kind != "directory"})
-    with ExitStack() as stack_:
-        for filename, sha256 in wheels:
-            archive = stack_.enter_context(WheelArchive(store.path(sha256), filename))
-            for item in install(archive, scheme):
-                taken.take(item, archive)
-    store.record(key, True)
-
-
-def _sized(choice: Choice, store: Store) -> SizedWheel:
+def _sized(choice: Choice, size_of: Mapping[str, int]) -> SizedWheel:
     file = choice.file
     return SizedWheel(
         name=choice.package.name,
         version=str(choice.package.version),
         filename=file.filename,
         sha256=file.sha256,
-        size=store.size(file.sha256),
+        size=size_of[file.sha256],
         pure=choice.tag.platform == "any",
     )

@@ -22,8 +22,12 @@ COMMAND = [sys.executable, "-m", "crossdock"]
 PARTS = "--extra --all-extras --group --all-groups --no-group --no-dev --no-default-groups --libc-policy --frozen"
 CACHE = "--offline --files --quiet --help"
 PROJECT = "PROJECT --package --target"
+OUTPUTS = (
+    "--push --tag --output --docker-archive --load --image-refs --metadata-file --profile --compression --compile "
+    "--cache-from --no-cache-from --no-attachments"
+)
 OPTIONS = {
-    "image": f"{PROJECT} --python --output --tag --locked --jobs {CACHE} {PARTS}",
+    "image": f"{PROJECT} --python --base {OUTPUTS} --locked --jobs {CACHE} {PARTS}",
     "plan": f"{PROJECT} --python --json --diff --locked {CACHE} {PARTS} --only-group",
     "check": f"{PROJECT} --python --json {CACHE} {PARTS} --only-group",
     "explain": f"PACKAGE --project --package --target --python --json {CACHE} {PARTS} --only-group",
@@ -32,7 +36,8 @@ OPTIONS = {
     "target show": "T --python --libc-policy --json --complete-platform --help",
     "lock": f"{PROJECT} {CACHE}",
     "fetch": f"{PROJECT} --python --all-targets --output --locked {CACHE} {PARTS} --only-group",
-    "verify": "OCI_LAYOUT --json --allow --help",
+    "sbom": f"IMAGE_OR_PROJECT --package --platform --format --output --target --python --locked {CACHE} {PARTS}",
+    "verify": f"OCI_LAYOUT_OR_REF --json --allow --deep --project --package --target --python {CACHE} {PARTS}",
 }
 #: What only some commands need, of others' modules and of Python's own.
 HEAVY = "urllib3 packaging deflate build mousebender pysequoia debian tomli_w distlib platformdirs"
@@ -91,7 +96,7 @@ def test_the_version() -> None:
         (["image", "--jobs", "²"], "'²' is not a number from 1 to 256"),
         (["image", "--jobs", "257"], "'257' is not a number"),
         (["image", "a", "b"], "unrecognized arguments: b"),
-        (["verify"], "the following arguments are required: OCI_LAYOUT"),
+        (["verify"], "the following arguments are required: OCI_LAYOUT_OR_REF"),
     ],
 )
 def test_a_wrong_command_line_is_code_2(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,9 @@ user = 1000
 lock = "requirements.lock"
 extras = ["fast"]
 groups = []
+compression = "zstd"
+compile = true
+compile-python = "/usr/bin/python3.12"
 
 [env]
 MODE = "production"
@@ -55,6 +58,7 @@ def test_nothing_set_means_every_default() -> None:
 
 def test_every_setting_is_read() -> None:
     assert read(EVERYTHING) == Config(
+        compression="zstd",
         targets=("linux/arm64", "linux/amd64+glibc2.28"),
         python="3.12",
         base="debian:trixie",
@@ -72,6 +76,8 @@ def test_every_setting_is_read() -> None:
         security_mirror="https://mirror.example/security",
         keyring="keys.gpg",
         check_valid_until=False,
+        compile=True,
+        compile_python="/usr/bin/python3.12",
     )
 
 
@@ -142,8 +148,12 @@ def test_users_are_names_or_ids(user: str) -> None:
         ("debian = 1", "tool.crossdock.debian is not a table"),
         ("verify = []", "write [tool.crossdock.verify] and its keys below it"),
         ('debian = {packages = "x"}', "tool.crossdock.debian: packages must be an array of strings"),
+        ('compile = "yes"', "compile must be true or false, not 'yes'"),
+        ("compile-python = 3.12", "compile-python must be a string, not 3.12"),
         ('debian = {check-valid-until = "no"}', "check-valid-until must be true or false, not 'no'"),
         ("debian = {mirror = 1}", "mirror must be a string"),
+        ('compression = "xz"', "compression must be \"gzip\" or \"zstd\", not 'xz'"),
+        ("compression = 9", "compression must be a string, not 9"),
         ("verify = {allow = 1}", "tool.crossdock.verify: allow must be an array of strings"),
         ("target = []", "tool.crossdock has no setting 'target'"),
         ("target = []", "did you mean 'targets'?"),

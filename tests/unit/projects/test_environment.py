@@ -33,7 +33,31 @@ def test_its_files() -> None:
 
 
 def test_its_scripts_are_found_first() -> None:
-    environment = image_environment()
-    assert environment["PATH"].split(":")[0] == "/app/.venv/bin"
+    environment = image_environment({})
+    assert environment["PATH"] == "/app/.venv/bin:/usr/local/bin:/usr/bin:/bin"
     assert environment["VIRTUAL_ENV"] == "/app/.venv"
     assert environment["LANG"] == "C.UTF-8"
+
+
+def test_variables_of_the_base_stay_but_for_those_that_would_lead_astray() -> None:
+    base = {"PATH": "/opt/bin:/usr/bin", "LANG": "de_DE.UTF-8", "PYTHONHOME": "/opt", "TZ": "UTC"}
+    assert image_environment(base) == {
+        "PATH": "/app/.venv/bin:/opt/bin:/usr/bin",
+        "VIRTUAL_ENV": "/app/.venv",
+        "LANG": "de_DE.UTF-8",
+        "TZ": "UTC",
+    }
+
+
+def test_a_base_that_is_an_environment_itself_does_not_name_another_one() -> None:
+    assert image_environment({"VIRTUAL_ENV": "/opt/venv"})["VIRTUAL_ENV"] == "/app/.venv"
+
+
+def test_the_order_of_a_bases_variables_is_no_matter() -> None:
+    one = image_environment({"B": "1", "A": "2", "PATH": "/usr/bin"})
+    other = image_environment({"PATH": "/usr/bin", "A": "2", "B": "1"})
+    assert list(one.items()) == list(other.items())
+
+
+def test_an_image_of_crossdocks_as_a_base_names_the_environment_once() -> None:
+    assert image_environment({"PATH": "/app/.venv/bin:/usr/bin"})["PATH"] == "/app/.venv/bin:/usr/bin"

@@ -1,0 +1,148 @@
+"""Making the layers of all images, each once, and looking at every file in them."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossdock.errors import RegistryContentError
+from crossdock.store.actions import action_key
+from crossdock.verify.scan import LayerFacts, scan_layer_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from crossdock.layers.cached import MadeLayer
+    from crossdock.services import Services
+    from crossdock.steps.registry_cache import KnownLayer, RegistryCache
+    from crossdock.steps.stack import Part
+    from crossdock.store.blobs import Store
+
+__all__ = ["FinishedLayer", "StoreScanCache", "known_layers", "make_layers", "seen_in"]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedLayer:
+    """A layer, and what was seen in it.
+
+    Attributes:
+        made: Its digests.
+        facts: What was seen.
+        remote: Where it is, if it is not in the store.
+    """
+
+    made: MadeLayer
+    facts: LayerFacts
+    remote: KnownLayer | None = None
+
+
+class StoreScanCache:
+    """Remembers what was seen in a layer, by its digest, so that it is read once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, digest: str) -> LayerFacts | None:
+        """Give what is known of a layer."""
+        record = self._store.action(action_key("layer-facts/1", digest=digest))
+        try:
+            return LayerFacts.from_json(record) if record is not None else None
+        except ValueError:
+            return None
+
+    def put(self, digest: str, facts: LayerFacts) -> None:
+        """Remember it."""
+        self._store.record(action_key("layer-facts/1", digest=digest), facts.to_json())
+
+
+def known_layers(parts: Iterable[Part], cache: RegistryCache, store: Store) -> dict[str, KnownLayer]:
+    """Give the layers that need not be made as a registry has them, by the keys of their recipes.
+
+    What is in the store is better: it is not in what this gives.
+    """
+    known: dict[str, KnownLayer] = {}
+    for part in parts:
+        key, recipe = part.recipe.key, part.recipe
+        if key not in known and recipe.find(store) is None:
+            layer = cache.find(key, part.annotations, recipe.media_type)
+            if layer is not None:
+                known[key] = layer
+    return known
+
+
+def make_layers(
+    images: Sequence[Sequence[Part]],
+    known: Mapping[str, KnownLayer],
+    services: Services,
+    *,
+    bring: Callable[[KnownLayer], bool],
+    checks: Iterable[Callable[[], None]],
+) -> dict[str, FinishedLayer]:
+    """Make and read every distinct layer once, several at a time.
+
+    Args:
+        images: The layers of each image.
+        known: Those that are in a registry.
+        services: The store, and how much is done at once.
+        bring: Whether a layer in a registry is wanted here.
+        checks: What else has to be in order; done at the same time.
+
+    Returns:
+        The layers by the keys of their recipes.
+
+    Raises:
+        CrossdockError: A layer cannot be made, or a check fails.
+    """
+    # The largest first: one that is begun last would leave the other workers idle.
+    parts = sorted((part for image in images for part in image), key=lambda part: -part.weight)
+    distinct = {part.recipe.key: part for part in parts}
+
+    def finish(part: Part) -> FinishedLayer:
+        remote = known.get(part.recipe.key)
+        if remote is None:
+            made = part.recipe.make(services.store)
+            return FinishedLayer(made, seen_in(made, part.recipe.media_type, services.store))
+        if not bring(remote):
+            return FinishedLayer(remote.made, remote.facts, remote)
+        return FinishedLayer(remote.made, _brought(part, remote, services.store))
+
+    with ThreadPoolExecutor(max_workers=services.jobs) as pool:
+        futures: dict[str, Future[FinishedLayer]] = {key: pool.submit(finish, part) for key, part in distinct.items()}
+        checking = [pool.submit(check) for check in checks]
+        try:
+            for check in checking:
+                check.result()
+            return {key: future.result() for key, future in futures.items()}
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def seen_in(made: MadeLayer, media_type: str, store: Store) -> LayerFacts:
+    """Look at every file of a layer in the store, or remember what was seen.
+
+    Raises:
+        LayerUnreadableError: It is damaged or dangerous.
+        LayerUnsupportedError: It is compressed in a way that cannot be read here.
+    """
+    cache = StoreScanCache(store)
+    facts = cache.get(f"sha256:{made.digest}")
+    if facts is None:
+        facts = scan_layer_file(store.path(made.digest), media_type)
+        cache.put(facts.digest, facts)
+    return facts
+
+
+def _brought(part: Part, remote: KnownLayer, store: Store) -> LayerFacts:
+    """Bring a layer here; now that its bytes are, what was said of it can be seen to be so."""
+    remote.repository.fetch_blob(remote.descriptor, store)
+    facts = seen_in(remote.made, part.recipe.media_type, store)
+    if facts.diff_id != f"sha256:{remote.made.diff_id}":
+        raise RegistryContentError(
+            f"The layer {remote.descriptor.digest} of {remote.repository.name} is not what its image says",
+            why=f"its diff_id is {facts.diff_id}, not sha256:{remote.made.diff_id}",
+            hint="build with --no-cache-from, and find out who pushed that image",
+        )
+    # It is not recorded as what the recipe makes: a build that trusts no registry makes the layer itself.
+    return facts
