@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from crossdock.errors import ConfigError
 from crossdock.lockfile.images import LockedImageBase
 from crossdock.oci.image import Image, Root, assemble, make_image, timestamp
-from crossdock.projects.firstparty import build_own_wheel
-from crossdock.steps.attaching import Attachable, attach_all
+from crossdock.projects.firstparty import build_own_wheel, check_fits
 from crossdock.steps.collisions import check_paths
 from crossdock.steps.describing import layer_of
 from crossdock.steps.fetching import fetch_inputs
@@ -101,6 +100,8 @@ def build_image(plan: Plan, services: Services, outputs: Outputs) -> Built:
     )
     pushed = write_outputs(outputs, whole, services, engine)
     if outputs.attaches:
+        from crossdock.steps.attaching import Attachable, attach_all
+
         about = Attachable(ready=ready, root=root, images=images, epoch=epoch)
         attach_all(about, outputs.push, services)
     return Built(root=root, images=images, report=report, pushed=pushed)
@@ -113,7 +114,7 @@ def _gather(
     plan, own, wheels, store = ready.plan, ready.own, ready.wheels, services.store
     parts = ready.stacks()
     flat = [part for image in parts for part in image]
-    known = known_layers(flat, cache, store)
+    known = known_layers(parts, [part.target for part in plan.targets], cache, store)
     missing = [part for part in flat if part.recipe.key not in known and part.recipe.find(store) is None]
     needed = {wheel.sha256 for part in missing for wheel in part.wheels}
     needed |= wheels.unknown(own, noted=outputs.attaches)
@@ -123,6 +124,8 @@ def _gather(
     if own.sha256 in needed | met and store.find(own.sha256) is None:
         # It was only known by name so far.
         again = replace(ready, own=build_own_wheel(plan.project, services, locked=plan.locked))
+        for part in plan.targets:
+            check_fits(again.own, part.target)
         return _gather(again, cache, outputs, services)
     fetch_inputs([part.inputs for part in missing if part.inputs is not None], plan.project, services)
     return ready, parts, known
@@ -146,9 +149,10 @@ def source_date_epoch(environ: Mapping[str, str] = os.environ) -> int:
     text = environ.get("SOURCE_DATE_EPOCH", "").strip()
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit()) or int(text) > 253402300799:
+    # Of a number with thousands of digits, Python would not even read the value.
+    if not (text.isascii() and text.isdigit()) or len(text) > 20 or int(text) > 253402300799:
         raise ConfigError(
-            f"SOURCE_DATE_EPOCH is {text!r}",
+            f"SOURCE_DATE_EPOCH is {text[:50]!r}",
             why="it has to be a whole number of seconds since 1970",
             hint="unset it, or set it as `git log -1 --format=%ct` prints it",
         )
