@@ -19,7 +19,7 @@ from crossdock.steps.describing import layer_of
 from crossdock.steps.fetching import fetch_inputs
 from crossdock.steps.layering import mountable
 from crossdock.steps.making import known_layers, make_layers
-from crossdock.steps.outputs import Finished, check_outputs, write_outputs
+from crossdock.steps.outputs import Finished, check_outputs, check_pushes, write_outputs
 from crossdock.steps.preparing import prepare
 from crossdock.steps.registry_cache import read_registry_cache
 from crossdock.steps.runconfig import run_config
@@ -73,6 +73,7 @@ def build_image(plan: Plan, services: Services, outputs: Outputs) -> Built:
     """
     epoch = source_date_epoch()
     engine = check_outputs(outputs, [part.target.platform.oci for part in plan.targets])
+    check_pushes(outputs, services)
     cache = read_registry_cache(outputs.cache_from, services)
     ready, parts, known = _gather(prepare(plan, outputs.form, cache, services), cache, outputs, services)
     plan, wheels = ready.plan, ready.wheels

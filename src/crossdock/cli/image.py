@@ -64,7 +64,7 @@ def _outputs(options: argparse.Namespace, project: Project) -> Outputs:
         docker_archive=_archive(options.docker_archive) if options.docker_archive is not None else None,
         push=push,
         load=options.load,
-        cache_from=() if options.no_cache_from else (*cache_from, *push[:1]),
+        cache_from=() if options.no_cache_from else tuple(dict.fromkeys((*cache_from, *push[:1]))),
         profile=profile_of(options.profile),
         form=LayerForm(compression=options.compression or project.config.compression, compile=options.compile),
         attachments=not options.no_attachments,
@@ -75,7 +75,7 @@ def _pushed(options: argparse.Namespace) -> tuple[Reference, ...]:
     """Read where to push to; a tag alone is one more of the first repository."""
     from crossdock.oci.reference import parse_reference
 
-    if not options.push:
+    if options.push is None:
         return ()
     first = parse_reference(options.push)
     tags = [parse_reference(text if "/" in text or ":" in text else f"{first.name}:{text}") for text in options.tag]

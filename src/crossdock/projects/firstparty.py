@@ -76,7 +76,11 @@ class OwnWheel:
             raise ValueError(f"no record of a wheel: {error}") from None
         if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256) or not isinstance(scripts, list):
             raise ValueError("no record of a wheel")
-        return cls(filename=filename, sha256=sha256, scripts=tuple(map(str, scripts)), key=key)
+        # Both are written into images and messages, and the record may be somebody else's.
+        texts = [filename, *scripts]
+        if not all(isinstance(text, str) and text.isprintable() and "/" not in text for text in texts):
+            raise ValueError("a record of a wheel has a name that is none")
+        return cls(filename=filename, sha256=sha256, scripts=tuple(scripts), key=key)
 
 
 def build_own_wheel(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from crossdock.oci.image import Layer
 from crossdock.oci.model import canonical_json
-from crossdock.steps.registry_cache import DIFF_ID, FACTS, KEY, SEEN
+from crossdock.steps.registry_cache import DIFF_ID, FACTS, KEY, LONGEST_FACTS, SEEN
 from crossdock.steps.stack import scheme_of
 from crossdock.verify.findings import judge
 from crossdock.verify.summary import write_summary
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from crossdock.targets import Target
     from crossdock.verify.scan import LayerFacts
 
-__all__ = ["layer_of"]
-
-#: Characters of what is written about a layer's wheels: registries take manifests of 4 MiB, with all layers in them.
-_LONGEST_FACTS = 128 << 10
+__all__ = ["facts_text", "is_clean", "layer_of"]
 
 
 def layer_of(part: Part, finished: FinishedLayer, wheels: Wheels, target: Target) -> Layer:
@@ -31,8 +28,8 @@ def layer_of(part: Part, finished: FinishedLayer, wheels: Wheels, target: Target
     kind, and an exception is judged by path.
     """
     said = dict(part.annotations)
-    seen = write_summary(finished.facts) if _is_clean(finished.facts, target) else None
-    facts = _facts(part, wheels, target)
+    seen = write_summary(finished.facts) if is_clean(finished.facts, target) else None
+    facts = facts_text(part, wheels, target)
     if seen is not None and facts is not None:
         said |= {KEY: part.recipe.key, DIFF_ID: f"sha256:{finished.made.diff_id}", SEEN: seen}
         said |= {FACTS: facts} if facts else {}
@@ -46,7 +43,8 @@ def layer_of(part: Part, finished: FinishedLayer, wheels: Wheels, target: Target
     )
 
 
-def _is_clean(facts: LayerFacts, target: Target) -> bool:
+def is_clean(facts: LayerFacts, target: Target) -> bool:
+    """Say whether nothing in a layer is an error for a target, also without any exception for a path."""
     if not facts.files:
         return True
     platform = target.platform.oci
@@ -54,7 +52,7 @@ def _is_clean(facts: LayerFacts, target: Target) -> bool:
     return all(finding.severity != "error" for finding in found)
 
 
-def _facts(part: Part, wheels: Wheels, target: Target) -> str | None:
+def facts_text(part: Part, wheels: Wheels, target: Target) -> str | None:
     """Write what is known of a layer's wheels, empty without any; None if that is too long or not known."""
     about = {}
     for wheel in part.wheels:
@@ -63,4 +61,4 @@ def _facts(part: Part, wheels: Wheels, target: Target) -> str | None:
             return None
         about[wheel.sha256] = facts.to_json()
     text = canonical_json(about).decode() if about else ""
-    return text if len(text) <= _LONGEST_FACTS else None
+    return text if len(text) <= LONGEST_FACTS else None

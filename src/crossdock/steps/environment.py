@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
+from crossdock.bases.facts import ENVIRONMENT
 from crossdock.layers.entry import Entry, directory, file, symlink
 
 if TYPE_CHECKING:
@@ -15,18 +17,21 @@ if TYPE_CHECKING:
 __all__ = ["APP", "PREFIX", "environment_entries", "image_environment"]
 
 #: Working folder of an image, and its environment's folder, relative to the root.
-APP = "app"
-PREFIX = f"{APP}/.venv"
+PREFIX = ENVIRONMENT
+APP = posixpath.dirname(PREFIX)
+#: OCI image-spec, "Opaque Whiteout": hides what lower layers have in its folder.
+_OPAQUE = f"{PREFIX}/.wh..wh..opq"
 
 
 def environment_entries(python: Python, facts: BaseFacts) -> list[Entry]:
-    """Give the files that make a folder of packages an environment."""
+    """Give the files that make a folder of packages an environment; a base's own in its place is hidden."""
     home = facts.python_path.rpartition("/")[0]
     config = f"home = {home}\ninclude-system-site-packages = false\nversion = {python.full_version}\n"
     links = ("python", f"python{python.version[0]}", f"python{python.short}")
     folders = (APP, PREFIX, f"{PREFIX}/bin", f"{PREFIX}/lib", f"{PREFIX}/lib/python{python.short}")
     return [
         *map(directory, (*folders, f"{PREFIX}/lib/python{python.short}/site-packages")),
+        *([file(_OPAQUE, b"")] if facts.has_environment else []),
         *(symlink(f"{PREFIX}/bin/{name}", facts.python_path) for name in links),
         file(f"{PREFIX}/pyvenv.cfg", config.encode()),
     ]

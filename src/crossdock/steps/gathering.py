@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crossdock.errors import RegistryContentError
 from crossdock.steps.collisions import reserved_paths
 from crossdock.steps.fetching import fetch_wanted, needed_files
 from crossdock.steps.stack import scheme_of
@@ -39,6 +40,7 @@ class Wheels:
         self._needed = needed_files(part.selection for part in plan.targets)
         self._read: dict[tuple[str, str], WheelFacts] = {}
         self._notes: dict[str, WheelNotes] = {}
+        self._believed: dict[str, int] = {}
 
     def bring(self, sha256s: Iterable[str]) -> None:
         """Bring wheels into the store; those that are no wheels of the plan are left to others.
@@ -46,10 +48,19 @@ class Wheels:
         Raises:
             StoreError: One cannot be had, or is not the one that was locked.
             OfflineError: Some would have to be downloaded, and may not.
+            RegistryContentError: One has another size than a registry said.
         """
         wanted = set(sha256s)
         files = {file: package for file, package in self._needed.items() if file.sha256 in wanted}
         fetch_wanted(self._plan.project_lock, files, self._services)
+        for file in files:
+            size = self._services.store.size(file.sha256)
+            if (said := self._believed.get(file.sha256, size)) != size:
+                raise RegistryContentError(
+                    f"{file.filename} has {size:,} bytes, and an image that is used as a cache says {said:,}",
+                    why="which wheels share a layer was decided by that",
+                    hint="build with --no-cache-from, and find out who pushed that image",
+                )
 
     def sizes(self) -> dict[str, int]:
         """Give the bytes of every wheel, downloading those of which they are not known.
@@ -136,4 +147,7 @@ class Wheels:
         if self._services.store.find(sha256) is not None:
             return self._services.store.size(sha256)
         known = self._cache.wheels.get(sha256)
-        return locked if locked is not None or known is None else known.size
+        if locked is not None or known is None:
+            return locked
+        self._believed[sha256] = known.size
+        return known.size

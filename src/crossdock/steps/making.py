@@ -6,7 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossdock.errors import RegistryContentError
+from crossdock.errors import DamagedLayerError, LayerUnreadableError, RegistryContentError
+from crossdock.lockfile.images import LockedLayer
+from crossdock.oci.layout_files import sha256_of
+from crossdock.oci.model import LAYER_TAR
+from crossdock.steps.describing import is_clean
 from crossdock.store.actions import action_key
 from crossdock.verify.scan import LayerFacts, scan_layer_file
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from crossdock.steps.registry_cache import KnownLayer, RegistryCache
     from crossdock.steps.stack import Part
     from crossdock.store.blobs import Store
+    from crossdock.targets import Target
 
 __all__ = ["FinishedLayer", "StoreScanCache", "known_layers", "make_layers", "seen_in"]
 
@@ -56,19 +61,40 @@ class StoreScanCache:
         self._store.record(action_key("layer-facts/1", digest=digest), facts.to_json())
 
 
-def known_layers(parts: Iterable[Part], cache: RegistryCache, store: Store) -> dict[str, KnownLayer]:
+def known_layers(
+    images: Sequence[Sequence[Part]], targets: Sequence[Target], cache: RegistryCache, store: Store
+) -> dict[str, KnownLayer]:
     """Give the layers that need not be made as a registry has them, by the keys of their recipes.
 
-    What is in the store is better: it is not in what this gives.
+    What is in the store is better: it is not in what this gives. Nor is a layer that one of its targets takes only by
+    an exception for a path: the registry knows few of the paths in it.
+
+    Args:
+        images: The layers of each image.
+        targets: Of each image.
+        cache: What registries know.
+        store: What need not come from there.
     """
-    known: dict[str, KnownLayer] = {}
-    for part in parts:
-        key, recipe = part.recipe.key, part.recipe
-        if key not in known and recipe.find(store) is None:
-            layer = cache.find(key, part.annotations, recipe.media_type)
-            if layer is not None:
-                known[key] = layer
-    return known
+    found: dict[str, KnownLayer | None] = {}
+    for parts, target in zip(images, targets, strict=True):
+        for part in parts:
+            key, recipe = part.recipe.key, part.recipe
+            if key not in found:
+                here = recipe.find(store) is not None
+                found[key] = None if here else cache.find(key, part.annotations, recipe.media_type)
+            layer = found[key]
+            if layer is not None and not (_is_as_locked(layer, part) and is_clean(layer.facts, target)):
+                found[key] = None
+    return {key: layer for key, layer in found.items() if layer is not None}
+
+
+def _is_as_locked(layer: KnownLayer, part: Part) -> bool:
+    """Say whether a base's layer is the one in ``crossdock.lock``: that knows better than any registry."""
+    locked = part.inputs
+    if not isinstance(locked, LockedLayer):
+        return True
+    same_blob = locked.media_type == LAYER_TAR or locked.digest == layer.descriptor.digest
+    return same_blob and locked.diff_id == f"sha256:{layer.made.diff_id}"
 
 
 def make_layers(
@@ -123,14 +149,33 @@ def seen_in(made: MadeLayer, media_type: str, store: Store) -> LayerFacts:
     """Look at every file of a layer in the store, or remember what was seen.
 
     Raises:
-        LayerUnreadableError: It is damaged or dangerous.
+        LayerUnreadableError: It is dangerous, or no such layer.
         LayerUnsupportedError: It is compressed in a way that cannot be read here.
+        DamagedLayerError: It is not what it was any more; it was removed from the store.
     """
-    cache = StoreScanCache(store)
-    facts = cache.get(f"sha256:{made.digest}")
-    if facts is None:
-        facts = scan_layer_file(store.path(made.digest), media_type)
-        cache.put(facts.digest, facts)
+    cache, digest = StoreScanCache(store), f"sha256:{made.digest}"
+    facts = cache.get(digest)
+    # The same bytes may be something else to who takes them for a tar than to who takes them for gzip.
+    if facts is not None and (facts.digest, facts.media_type) == (digest, media_type):
+        return facts
+    path = store.path(made.digest)
+    try:
+        facts = scan_layer_file(path, media_type)
+        actual = facts.digest
+    except LayerUnreadableError:
+        with path.open("rb") as stream:
+            actual = sha256_of(stream)
+        if actual == digest:
+            raise
+    if facts is None or actual != digest:
+        store.discard(made.digest)
+        raise DamagedLayerError(
+            f"The layer {digest} in the cache is damaged",
+            why=f"its digest is {actual}",
+            hint="it was removed: run the same command again",
+            digest=digest,
+        )
+    cache.put(digest, facts)
     return facts
 
 

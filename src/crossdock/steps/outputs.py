@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from crossdock.errors import DamagedLayerError
+from crossdock.errors import DamagedLayerError, OutputError
 from crossdock.oci.image import check_single, one_image, one_manifest
 from crossdock.oci.layout import check_output, write_layout, write_layout_tar
 from crossdock.oci.model import LAYER_ZSTD, Descriptor
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from crossdock.services import Services
     from crossdock.steps.making import FinishedLayer
 
-__all__ = ["Finished", "Outputs", "Pushed", "check_outputs", "write_outputs"]
+__all__ = ["Finished", "Outputs", "Pushed", "check_outputs", "check_pushes", "write_outputs"]
 
 _ONE_ARCHIVE = ("a docker archive", "write an archive for each")
 
@@ -123,6 +124,8 @@ def check_outputs(outputs: Outputs, platforms: Sequence[Mapping[str, str]]) -> E
     if outputs.docker_archive is not None:
         check_output(outputs.docker_archive, option="--docker-archive")
         check_single(platforms, *_ONE_ARCHIVE)
+        if outputs.layout is not None and os.path.realpath(outputs.layout) == os.path.realpath(outputs.docker_archive):
+            raise OutputError(f"--output and --docker-archive both name {outputs.layout}", hint="name two files")
     if not outputs.profile.indexed:
         check_single(platforms, *one_manifest(outputs.profile))
     if outputs.form.compression == "zstd":
@@ -134,6 +137,16 @@ def check_outputs(outputs: Outputs, platforms: Sequence[Mapping[str, str]]) -> E
     engine = find_engine(outputs.load)
     engine.choose(platforms)
     return engine
+
+
+def check_pushes(outputs: Outputs, services: Services) -> None:
+    """See that every repository may be pushed to, before any work is done for it.
+
+    Raises:
+        RegistryError: One may not, or cannot be reached.
+    """
+    for reference in {(item.registry, item.repository): item for item in outputs.push}.values():
+        services.repository(reference).check_push()
 
 
 def write_outputs(
@@ -202,7 +215,7 @@ def _push(outputs: Outputs, finished: Finished, services: Services) -> Iterator[
             finished.root.manifests,
             _blobs(finished, repository.name, services),
             tags=[item.tag for item in references],
-            mount_from=_neighbours(finished, reference),
+            mount_from=_neighbours(outputs, finished, reference),
             progress=services.progress,
         )
         yield Pushed(
@@ -229,10 +242,11 @@ def _blobs(finished: Finished, name: str, services: Services) -> Iterator[Pushed
                 yield PushedBlob(layer.descriptor, Remote(remote.repository))
 
 
-def _neighbours(finished: Finished, target: Reference) -> dict[str, list[str]]:
+def _neighbours(outputs: Outputs, finished: Finished, target: Reference) -> dict[str, list[str]]:
     """Name the repositories of the target's registry that may hold a layer already."""
-    return {
-        digest: names
-        for digest, references in finished.mountable.items()
-        if (names := [item.repository for item in references if item.registry == target.registry])
-    }
+    found: dict[str, list[str]] = {}
+    for digest in (f"sha256:{sha256}" for sha256 in finished.layers):
+        references = (*finished.mountable.get(digest, ()), *outputs.cache_from, *outputs.push)
+        names = [item.repository for item in references if item.registry == target.registry]
+        found[digest] = [name for name in dict.fromkeys(names) if name != target.repository]
+    return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from crossdock.errors import RegistryContentError, RegistryNotFoundError
 from crossdock.oci.model import INDEX_TYPES, MANIFEST_TYPES, Descriptor, canonical_json
 from crossdock.store.parallel import run_parallel
+from crossdock.verify.findings import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,8 @@ __all__ = ["PulledLayout", "pull_layout"]
 _BLOBS = "blobs/sha256/"
 #: Manifests, configs and layers of one image, all platforms together.
 _MOST_BLOBS = 20_000
+#: Of those, manifests and indexes: a level of them is held at once.
+_MOST_MANIFESTS = 1000
 _DEEPEST = 4
 
 
@@ -73,36 +76,50 @@ def pull_layout(reference: Reference, services: Services) -> PulledLayout:
     repository = services.repository(reference)
     root = repository.manifest(reference.version)
     wanted: dict[str, Descriptor] = {}
-    for blob in _manifests(root, repository, depth=0):
+    for blob in _manifests(root, repository):
         services.store.add_bytes(blob.data, expected=blob.descriptor.sha256)
         wanted[blob.descriptor.sha256] = blob.descriptor
         for descriptor in _parts(blob):
             wanted.setdefault(descriptor.sha256, descriptor)
         if len(wanted) > _MOST_BLOBS:
-            raise RegistryContentError(f"{reference} has more than {_MOST_BLOBS:,} blobs", why="no image has")
+            raise _too_many(repository, _MOST_BLOBS, "blobs")
 
     def bring(descriptor: Descriptor, cancellation: Cancellation) -> None:
         try:
             repository.fetch_blob(descriptor, services.store, cancellation=cancellation)
         except (RegistryNotFoundError, RegistryContentError) as error:
-            services.warn(f"{error.what}: {error.why}" if error.why else error.what)
+            services.warn(printable(f"{error.what}: {error.why}" if error.why else error.what))
 
     missing = [item for sha256, item in wanted.items() if services.store.find(sha256) is None]
     run_parallel(bring, missing, jobs=services.jobs)
     return PulledLayout(services.store, root.descriptor, set(wanted))
 
 
-def _manifests(blob: Blob, repository: Repository, *, depth: int) -> Iterator[Blob]:
-    yield blob
-    if blob.descriptor.media_type not in INDEX_TYPES or depth > _DEEPEST:
-        return
-    for child in _descriptors(_object(blob).get("manifests")):
-        if child.media_type in INDEX_TYPES | MANIFEST_TYPES:
-            try:
-                found = repository.manifest(child.digest)
-            except (RegistryNotFoundError, RegistryContentError):
-                continue  # seen to be missing when the layout is read
-            yield from _manifests(found, repository, depth=depth + 1)
+def _manifests(root: Blob, repository: Repository) -> Iterator[Blob]:
+    """Give all manifests and indexes of an image, each once however often it is named, the nearest first."""
+    level, seen = [root], {root.descriptor.digest}
+    for _ in range(_DEEPEST + 1):
+        children: list[Blob] = []
+        for blob in level:
+            yield blob
+            for child in _children(blob):
+                if child.digest in seen:
+                    continue
+                seen.add(child.digest)
+                try:
+                    children.append(repository.manifest(child.digest))
+                except (RegistryNotFoundError, RegistryContentError):
+                    continue  # seen to be missing when the layout is read
+                if len(seen) > _MOST_MANIFESTS:
+                    raise _too_many(repository, _MOST_MANIFESTS, "manifests")
+        level = children
+
+
+def _children(blob: Blob) -> Iterator[Descriptor]:
+    if blob.descriptor.media_type in INDEX_TYPES:
+        for child in _descriptors(_object(blob).get("manifests")):
+            if child.media_type in INDEX_TYPES | MANIFEST_TYPES:
+                yield child
 
 
 def _parts(blob: Blob) -> Iterator[Descriptor]:
@@ -126,3 +143,9 @@ def _descriptors(items: object) -> Iterator[Descriptor]:
             yield Descriptor.from_json(item)
         except ValueError:
             continue
+
+
+def _too_many(repository: Repository, most: int, what: str) -> RegistryContentError:
+    return RegistryContentError(
+        f"{repository.name} has an image of more than {most:,} {what}", why="no image that is meant to run has so many"
+    )

@@ -11,18 +11,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crossdock.errors import CrossdockError
+from crossdock.errors import CrossdockError, LayoutUnreadableError
 from crossdock.layers.cached import wheel_recipe
 from crossdock.oci.layout_files import Layout, blob_path, parse_json, read_file
-from crossdock.oci.model import INDEX_TYPES, LAYER_ZSTD, Descriptor
+from crossdock.oci.model import CONFIG, DOCKER_CONFIG, INDEX_TYPES, LAYER_ZSTD, Descriptor
+from crossdock.steps.describing import facts_text
 from crossdock.steps.environment import PREFIX
 from crossdock.steps.fetching import fetch_inputs
 from crossdock.steps.preparing import prepare
-from crossdock.steps.registry_cache import DIFF_ID, FACTS, KEY, SEEN, RegistryCache
+from crossdock.steps.registry_cache import DIFF_ID, FACTS, KEY, SEEN, RegistryCache, described_by
 from crossdock.steps.stack import LayerForm
 from crossdock.steps.wheel_facts import WheelFacts, read_wheel_facts
 from crossdock.store.actions import canonical_json
 from crossdock.verify.findings import Finding
+from crossdock.verify.platforms import Platform
 from crossdock.verify.summary import write_summary
 from crossdock.wheels.scheme import SCHEME_VERSION, posix_venv
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from crossdock.layers.cached import LayerRecipe
     from crossdock.plan import Plan
     from crossdock.services import Services
+    from crossdock.steps.gathering import Wheels
+    from crossdock.steps.stack import Part
+    from crossdock.targets import Target
     from crossdock.verify.scan import LayerFacts
     from crossdock.wheels.bytecode import CompilerSpec
     from crossdock.wheels.scheme import Scheme
@@ -40,6 +45,10 @@ __all__ = ["Rederived", "rederive"]
 
 _PYTHON = re.compile(rf"{re.escape(PREFIX)}/lib/python(3\.[0-9]+)/site-packages")
 _MOST_WHEELS = 10_000
+_LONGEST_NAME = 255
+#: As deep as the proof goes.
+_DEEPEST = 8
+_CONFIG_TYPES = frozenset({CONFIG, DOCKER_CONFIG})
 _MADE_OTHERWISE = "whoever pushed this image put something else there: do not run it, and find out who it was"
 
 
@@ -73,6 +82,13 @@ class _Layer:
     def said(self) -> Mapping[str, str]:
         return self.descriptor.annotations
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What tells it from others: two manifests may say different things of one blob, and each is looked at."""
+        one = self.descriptor
+        said = canonical_json(dict(one.annotations)).decode()
+        return one.digest, one.media_type, str(one.size), self.diff_id, said
+
 
 def rederive(layout: Layout, services: Services, plan: Plan | None = None) -> Rederived:
     """Make every layer of an image again that can be, and compare.
@@ -85,69 +101,136 @@ def rederive(layout: Layout, services: Services, plan: Plan | None = None) -> Re
     Raises:
         CrossdockError: The plan's layers cannot be made; what cannot be had for a single layer is no error.
     """
-    layers = {layer.descriptor.digest: layer for layer in _layers(layout)}
-    planned = {} if plan is None else _planned(plan, list(layers.values()), services)
-    same: list[str] = []
+    layers = list({layer.identity: layer for layer in _layers(layout)}.values())
+    planned = None if plan is None else _planned(plan, layers, services)
     others: dict[str, str] = {}
     findings: list[Finding] = []
-    for digest, layer in layers.items():
+    wrong: set[str] = set()
+    for layer in layers:
+        digest = layer.descriptor.digest
         try:
-            recipe = planned.get(layer.said.get(KEY, ""))
-            found: list[Finding] = []
-            if recipe is None:
-                stated = _stated(layer)
-                named = _bring(stated.wheels, services)
-                found += _compare_facts(layer, stated, named, services)
-                recipe = _recipe(layer, stated, named, services)
-            found += _compare(layer, recipe, services)
+            found = list(_check(layer, services) if planned is None else _check_planned(layer, planned, services))
         except (_NotPossible, CrossdockError) as error:
             others[digest] = str(error).partition("\n")[0]
             continue
         findings += found
-        if not found:
-            same.append(digest)
-    if plan is not None:
-        findings += [_unplanned(layers[digest], reason) for digest, reason in others.items()]
+        wrong |= {digest} if found else set()
+    digests = dict.fromkeys(layer.descriptor.digest for layer in layers)
+    same = tuple(digest for digest in digests if digest not in wrong and digest not in others)
+    if planned is not None:
+        findings += [_unplanned(digest, reason) for digest, reason in others.items()]
     elif not same and not findings:
         findings.append(_finding("nothing-rederived", "no layer could be made again", "that proves nothing"))
-    return Rederived(same=tuple(same), others=others, findings=tuple(findings))
+    return Rederived(same=same, others=others, findings=tuple(dict.fromkeys(findings)))
 
 
 def _layers(layout: Layout) -> Iterator[_Layer]:
-    """List the layers of every image; what is malformed was found when the image was proved, and is left out."""
+    """List the layers of every image that `crossdock.verify.image` proves, and of no attestation or other artifact.
 
-    def document(descriptor: Descriptor) -> dict[str, Any]:
-        name = blob_path(descriptor.digest) or ""
-        return parse_json(read_file(layout, name), name=name)
-
-    def manifests(index: Mapping[str, Any], depth: int) -> Iterator[dict[str, Any]]:
-        for item in index.get("manifests") or ():
-            child = Descriptor.from_json(item)
-            if child.platform is not None and child.platform.get("os") == "unknown":
-                continue
-            if child.media_type not in INDEX_TYPES:
-                yield document(child)
-            elif depth:
-                yield from manifests(document(child), depth - 1)
-
-    for manifest in manifests(parse_json(read_file(layout, "index.json"), name="index.json"), 4):
-        config = document(Descriptor.from_json(manifest.get("config")))
-        diff_ids = (config.get("rootfs") or {}).get("diff_ids") or ()
-        for item, diff_id in zip(manifest.get("layers") or (), diff_ids, strict=False):
-            yield _Layer(Descriptor.from_json(item), str(diff_id))
+    Raises:
+        LayoutUnreadableError: Something is malformed that the proof lets pass.
+    """
+    index = parse_json(read_file(layout, "index.json"), name="index.json")
+    for manifest in _manifests(layout, index, set()):
+        rootfs = _document(layout, manifest.get("config")).get("rootfs")
+        diff_ids = _list(rootfs if isinstance(rootfs, dict) else {}, "diff_ids")
+        layers = _list(manifest, "layers")
+        if len(diff_ids) != len(layers):
+            raise LayoutUnreadableError(f"an image has {len(layers)} layers and {len(diff_ids)} diff_ids")
+        for item, diff_id in zip(layers, diff_ids, strict=True):
+            try:
+                yield _Layer(Descriptor.from_json(item), str(diff_id)[:200])
+            except ValueError as error:
+                raise LayoutUnreadableError("a layer's descriptor is malformed", why=str(error)) from None
 
 
-def _planned(plan: Plan, layers: list[_Layer], services: Services) -> dict[str, LayerRecipe]:
-    """Give the recipes of a project's layers by their keys, with all there that the wanted ones are made of."""
-    zstd = any(layer.descriptor.media_type == LAYER_ZSTD and KEY in layer.said for layer in layers)
+def _manifests(
+    layout: Layout, index: Mapping[str, Any], seen: set[tuple[str, Platform | None]], depth: int = 0
+) -> Iterator[dict[str, Any]]:
+    if depth > _DEEPEST:
+        raise LayoutUnreadableError(f"an index is nested more than {_DEEPEST} deep")
+    for item in _list(index, "manifests"):
+        content = _document(layout, item)
+        spelled = item.get("platform")
+        platform = Platform.from_json(spelled) if isinstance(spelled, dict) else None
+        if (item["digest"], platform) in seen:
+            continue
+        seen.add((item["digest"], platform))
+        if item.get("mediaType") in INDEX_TYPES:
+            yield from _manifests(layout, content, seen, depth + 1)
+        elif _is_image(content, platform):
+            yield content
+
+
+def _document(layout: Layout, descriptor: Any) -> dict[str, Any]:  # noqa: ANN401  it is whatever somebody wrote
+    name = blob_path(descriptor.get("digest") if isinstance(descriptor, dict) else None)
+    if name is None:
+        raise LayoutUnreadableError("a descriptor in the layout has no sha256 digest")
+    return parse_json(read_file(layout, name), name=name)
+
+
+def _list(value: Mapping[str, Any], key: str) -> list[Any]:
+    found = value.get(key)
+    return found if isinstance(found, list) else []
+
+
+def _is_image(manifest: Mapping[str, Any], platform: Platform | None) -> bool:
+    if platform is not None:
+        return not platform.is_unknown
+    config = manifest.get("config")
+    return isinstance(config, dict) and config.get("mediaType") in _CONFIG_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """The layers of a project's images that the image may be made of, with all there that they are made of."""
+
+    parts: list[tuple[Part, Target]]
+    wheels: Wheels
+
+    def candidates(self, layer: _Layer) -> list[tuple[Part, Target]]:
+        """Give those that a layer may be: that of its key, else, as not every layer has one, all described like it."""
+        by_key = [item for item in self.parts if item[0].recipe.key == layer.said.get(KEY)]
+        return by_key or [item for item in self.parts if dict(item[0].annotations) == described_by(layer.said)]
+
+
+def _planned(plan: Plan, layers: list[_Layer], services: Services) -> _Planned:
+    zstd = any(layer.descriptor.media_type == LAYER_ZSTD and "dev.crossdock.scheme" in layer.said for layer in layers)
     bytecode = any("dev.crossdock.bytecode" in layer.said for layer in layers)
     form = LayerForm(compression="zstd" if zstd else "gzip", compile=bytecode)
     ready = prepare(plan, form, RegistryCache(), services)
-    wanted = {layer.said.get(KEY) for layer in layers}
-    parts = {part.recipe.key: part for stack in ready.stacks() for part in stack if part.recipe.key in wanted}
-    ready.wheels.bring({wheel.sha256 for part in parts.values() for wheel in part.wheels})
-    fetch_inputs([part.inputs for part in parts.values() if part.inputs is not None], plan.project, services)
-    return {key: part.recipe for key, part in parts.items()}
+    targets = [part.target for part in ready.plan.targets]
+    parts = [(part, target) for stack, target in zip(ready.stacks(), targets, strict=True) for part in stack]
+    every = _Planned(parts, ready.wheels)
+    wanted = {part.recipe.key: part for layer in layers for part, _ in every.candidates(layer)}
+    ready.wheels.bring({wheel.sha256 for part in wanted.values() for wheel in part.wheels})
+    fetch_inputs([part.inputs for part in wanted.values() if part.inputs is not None], plan.project, services)
+    return every
+
+
+def _check_planned(layer: _Layer, planned: _Planned, services: Services) -> Iterator[Finding]:
+    """Compare a layer with that of the project which it says it is."""
+    candidates = planned.candidates(layer)
+    if not candidates:
+        raise _NotPossible("it does not say that it is one of them")
+    recipes = {part.recipe.key: part.recipe for part, _ in candidates}
+    digest = layer.descriptor.digest
+    key = next((key for key, item in recipes.items() if f"sha256:{item.make(services.store).digest}" == digest), None)
+    yield from _compare(layer, recipes[key] if key else next(iter(recipes.values())), services)
+    said = layer.said
+    parts = [(part, target) for part, target in candidates if part.recipe.key == key]
+    if key and all(described_by(said) != dict(part.annotations) for part, _ in parts):
+        yield _lie(layer, "dev.crossdock.*", "names other things than it is made of")
+    if key and FACTS in said and all(said[FACTS] != facts_text(part, planned.wheels, item) for part, item in parts):
+        yield _lie(layer, FACTS, "is not so")
+
+
+def _check(layer: _Layer, services: Services) -> Iterator[Finding]:
+    """Compare a layer with what the wheels give that it names."""
+    stated = _stated(layer)
+    named = _bring(stated.wheels, services)
+    yield from _compare_facts(layer, stated, named, services)
+    yield from _compare(layer, _recipe(layer, stated, named, services), services)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +259,8 @@ def _stated(layer: _Layer) -> _Stated:
     try:
         wheels = [(item["name"], item["version"], item["sha256"]) for item in json.loads(said["dev.crossdock.wheels"])]
         facts = {sha256: WheelFacts.from_json(item) for sha256, item in json.loads(said.get(FACTS, "{}")).items()}
-        textual = all(isinstance(text, str) for wheel in wheels for text in wheel)
+        # Longer ones are no names or versions; Python would not even read numbers of thousands of digits.
+        textual = all(isinstance(text, str) and len(text) <= _LONGEST_NAME for wheel in wheels for text in wheel)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise _NotPossible("what it says of its wheels cannot be read") from None
     pythons = {match[1] for item in facts.values() if (match := _PYTHON.fullmatch(item.site_packages))}
@@ -190,8 +274,9 @@ def _compare_facts(
 ) -> Iterator[Finding]:
     for filename, sha256 in named:
         if read_wheel_facts(services.store, filename, sha256, stated.scheme) != stated.facts.get(sha256):
-            found = f"what the annotation {FACTS} of layer {layer.descriptor.digest} says of {filename} is not so"
-            yield _finding("layer-annotation", found, "", _MADE_OTHERWISE)
+            yield _lie(layer, FACTS, f"is not so for {filename}")
+    if stated.facts.keys() - {sha256 for _, sha256 in named}:
+        yield _lie(layer, FACTS, "is about wheels that are not in it")
 
 
 def _recipe(layer: _Layer, stated: _Stated, named: list[tuple[str, str]], services: Services) -> LayerRecipe:
@@ -218,7 +303,7 @@ def _bring(wheels: list[tuple[str, str, str]], services: Services) -> list[tuple
     files = []
     for query, answers in zip(queries, found, strict=True):
         if not answers or answers[0].url is None:
-            raise _NotPossible(f"{query.name} {query.version} is on no index by the hash it names")
+            raise _NotPossible(f"{query.name[:100]} {query.version[:100]} is on no index by the hash it names")
         files.append(answers[0])
     requests = [FileRequest(name=item.filename, url=str(item.url), sha256=str(item.sha256)) for item in files]
     fetch(services.store, requests, http=http, progress=services.progress)
@@ -257,16 +342,20 @@ def _compare(layer: _Layer, recipe: LayerRecipe, services: Services) -> Iterator
     truth = {KEY: recipe.key, DIFF_ID: f"sha256:{made.diff_id}", SEEN: write_summary(seen)}
     for name, value in truth.items():
         if name in layer.said and layer.said[name] != value:
-            found = f"the annotation {name} of layer {digest} says {layer.said[name][:100]!r}"
-            yield _finding("layer-annotation", found, f"it is {str(value)[:100]!r}", _MADE_OTHERWISE)
+            yield _lie(layer, name, f"is {layer.said[name][:100]!r}", f"it is {str(value)[:100]!r}")
     if layer.diff_id != f"sha256:{made.diff_id}":
         yield _finding("layer-diff-id", f"layer {digest} has the diff_id sha256:{made.diff_id}", "the config differs")
 
 
-def _unplanned(layer: _Layer, reason: str) -> Finding:
+def _lie(layer: _Layer, name: str, found: str, wanted: str = "") -> Finding:
+    found = f"what the annotation {name} of layer {layer.descriptor.digest} says {found}"
+    return _finding("layer-annotation", found, wanted, _MADE_OTHERWISE)
+
+
+def _unplanned(digest: str, reason: str) -> Finding:
     return _finding(
         "layer-unplanned",
-        f"layer {layer.descriptor.digest} is none of those that the project's locks give: {reason}",
+        f"layer {digest} is none of those that the project's locks give: {reason}",
         "",
         "check out the state of the project that the image was built from, or find out who pushed the image",
     )

@@ -13,10 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crossdock.errors import CrossdockError, OfflineError, RegistryNotFoundError
+from crossdock.errors import CrossdockError, OfflineError, RegistryContentError, RegistryNotFoundError
 from crossdock.layers.cached import MadeLayer
-from crossdock.oci.model import INDEX_TYPES, LAYER_GZIP, LAYER_ZSTD, MANIFEST_TYPES, Descriptor
+from crossdock.oci.model import INDEX_TYPES, LAYER_GZIP, LAYER_ZSTD, MANIFEST_TYPES, Descriptor, is_digest
+from crossdock.steps.stack import MOST_LAYERS
 from crossdock.steps.wheel_facts import WheelFacts
+from crossdock.verify.findings import printable
 from crossdock.verify.summary import read_summary
 
 if TYPE_CHECKING:
@@ -28,7 +30,19 @@ if TYPE_CHECKING:
     from crossdock.services import Services
     from crossdock.verify.scan import LayerFacts
 
-__all__ = ["DIFF_ID", "FACTS", "KEY", "RECORD_TYPE", "SEEN", "KnownLayer", "RegistryCache", "read_registry_cache"]
+__all__ = [
+    "DIFF_ID",
+    "FACTS",
+    "KEY",
+    "LONGEST_FACTS",
+    "RECORD_TYPE",
+    "SEEN",
+    "KnownLayer",
+    "OfferedLayer",
+    "RegistryCache",
+    "described_by",
+    "read_registry_cache",
+]
 
 #: Annotations of a layer's descriptor: its recipe's key; its diff_id, which the config has to confirm; what was seen in
 #: it; and facts about its wheels by SHA-256.
@@ -43,8 +57,14 @@ _OF_THE_RESULT = frozenset({KEY, DIFF_ID, SEEN, FACTS})
 #: project is in a repository, and the latter is long.
 RECORD_TYPE = "application/vnd.dev.crossdock.record.v1+json"
 
+#: Characters of what is written about a layer's wheels: registries take manifests of 4 MiB, with all layers in them.
+LONGEST_FACTS = 128 << 10
+
+# What is read at most, for each image: values of JSON take some twenty times the memory of their text.
 _MOST_MANIFESTS = 32
+_MOST_MANIFEST_BYTES = 16 << 20
 _MOST_RECORDS = 16
+_MOST_RECORD_BYTES = 8 << 20
 _MEDIA_TYPES = {
     LAYER_GZIP: LAYER_GZIP,
     "application/vnd.docker.image.rootfs.diff.tar.gzip": LAYER_GZIP,
@@ -75,6 +95,35 @@ class KnownLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedLayer:
+    """A layer as an image describes it; what was seen in it is read when it is wanted, as it may be much.
+
+    Attributes:
+        descriptor: As in the manifest.
+        media_type: The same in OCI's spelling.
+        diff_id: As both its annotation and the image's config have it.
+        repository: Where it is.
+    """
+
+    descriptor: Descriptor
+    media_type: str
+    diff_id: str
+    repository: Repository
+
+    def known(self) -> KnownLayer | None:
+        """Read what was seen in it; None if that is no such thing."""
+        said, layer = self.descriptor.annotations, self.descriptor
+        try:
+            facts = read_summary(
+                said[SEEN], media_type=self.media_type, digest=layer.digest, size=layer.size, diff_id=self.diff_id
+            )
+        except ValueError:
+            return None
+        made = MadeLayer(layer.sha256, layer.size, self.diff_id.removeprefix("sha256:"))
+        return KnownLayer(made=made, facts=facts, described=described_by(said), repository=self.repository)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryCache:
     """What is known from registries.
 
@@ -85,7 +134,7 @@ class RegistryCache:
         own: What was recorded of the project's own wheel, by the key of what it was built from.
     """
 
-    layers: Mapping[str, KnownLayer] = field(default_factory=dict)
+    layers: Mapping[str, OfferedLayer] = field(default_factory=dict)
     wheels: Mapping[str, WheelFacts] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
     own: Mapping[str, Any] = field(default_factory=dict)
@@ -98,10 +147,15 @@ class RegistryCache:
             described: The annotations that this build would write: scheme version and wheels' hashes among them.
             media_type: As which the layer is wanted.
         """
-        known = self.layers.get(key)
-        if known is None or known.facts.media_type != media_type or dict(known.described) != dict(described):
+        offered = self.layers.get(key)
+        if offered is None or offered.media_type != media_type:
             return None
-        return known
+        return offered.known() if described_by(offered.descriptor.annotations) == dict(described) else None
+
+
+def described_by(annotations: Mapping[str, str]) -> dict[str, str]:
+    """Give the annotations that say what a layer is made of, without those about how it came out."""
+    return {key: text for key, text in annotations.items() if key not in _OF_THE_RESULT}
 
 
 def read_registry_cache(references: Sequence[Reference], services: Services) -> RegistryCache:
@@ -110,7 +164,7 @@ def read_registry_cache(references: Sequence[Reference], services: Services) -> 
     An image that is not there yet is no reason to complain; one that cannot be read is told and left out, as the build
     only takes longer without it. Layers that the registry no longer has do not count.
     """
-    layers: dict[str, KnownLayer] = {}
+    layers: dict[str, OfferedLayer] = {}
     wheels: dict[str, WheelFacts] = {}
     notes: dict[str, Any] = {}
     own: dict[str, Any] = {}
@@ -118,22 +172,31 @@ def read_registry_cache(references: Sequence[Reference], services: Services) -> 
         try:
             repository = services.repository(reference)
             root = repository.manifest(reference.version)
-            found = list(_read_image(repository, root, services.jobs))
-            records = list(_records(repository, root.descriptor.digest))
         except (RegistryNotFoundError, OfflineError):
             continue
         except CrossdockError as error:
-            reason = f"{error.what}: {error.why}" if error.why else error.what
-            services.warn(f"{reference} is not used as a cache: {reason}")
+            _warn(services, f"{reference} is not used as a cache", error)
+            continue
+        try:
+            found = list(_read_image(repository, root, services.jobs))
+        except CrossdockError as error:
+            _warn(services, f"{reference} is not used as a cache", error)
             continue
         for item in found:
             layers.setdefault(item.key, item.layer)
             for sha256, facts in item.wheels.items():
                 wheels.setdefault(sha256, facts)
-        for recorded, noted in records:
-            own = {**recorded, **own}
-            notes = {**noted, **notes}
+        try:
+            for recorded, noted in _records(repository, root.descriptor.digest):
+                own = {**recorded, **own}
+                notes = {**noted, **notes}
+        except CrossdockError as error:
+            _warn(services, f"What is attached to {reference} is not used", error)
     return RegistryCache(layers=layers, wheels=wheels, notes=notes, own=own)
+
+
+def _warn(services: Services, what: str, error: CrossdockError) -> None:
+    services.warn(printable(f"{what}: {error.what}: {error.why}" if error.why else f"{what}: {error.what}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,57 +204,79 @@ class _Entry:
     """One layer as a manifest describes it."""
 
     key: str
-    layer: KnownLayer
+    layer: OfferedLayer
     wheels: Mapping[str, WheelFacts]
 
 
 def _records(repository: Repository, digest: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Read what is attached of own wheels, by the key of what they were built from, and the notes of all wheels."""
+    left = _MOST_RECORD_BYTES
     for artifact in repository.referrers(digest, RECORD_TYPE)[:_MOST_RECORDS]:
         try:
-            (layer,) = json.loads(repository.manifest(artifact.digest).data)["layers"]
-            record = json.loads(repository.small_blob(Descriptor.from_json(layer)))
+            (item,) = json.loads(repository.manifest(artifact.digest).data)["layers"]
+            layer = Descriptor.from_json(item)
+            if layer.size > left:
+                continue
+            left -= layer.size
+            record = json.loads(repository.small_blob(layer))
             yield dict(record["own"]), dict(record["notes"])
+        except (RegistryNotFoundError, RegistryContentError):
+            continue  # a list of what is attached outlives what it lists
         except (KeyError, TypeError, ValueError, RecursionError):
             continue
 
 
 def _read_image(repository: Repository, root: Blob, jobs: int) -> Iterator[_Entry]:
-    if root.descriptor.media_type in INDEX_TYPES:
-        children = [child for child in _children(json.loads(root.data)) if child.media_type in MANIFEST_TYPES]
-        with ThreadPoolExecutor(max_workers=jobs) as pool:
-            manifests = list(pool.map(lambda child: repository.manifest(child.digest).data, children[:_MOST_MANIFESTS]))
-    else:
-        manifests = [root.data]
-    entries = {entry.layer.made.digest: entry for data in manifests for entry in _layers(data, repository)}
+    """Read all manifests of an image; of layers, those that the registry has."""
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        there = list(pool.map(lambda entry: repository.has_blob(entry.layer.descriptor), entries.values()))
-    yield from (entry for entry, is_there in zip(entries.values(), there, strict=True) if is_there)
+        if root.descriptor.media_type in INDEX_TYPES:
+            read = pool.map(lambda child: _child(repository, child), _children(root.data))
+            manifests = [data for data in read if data is not None]
+        else:
+            manifests = [root.data]
+        found = (entry for data in manifests for entry in _layers(data, repository))
+        entries = list({(entry.key, entry.layer.descriptor.digest): entry for entry in found}.values())
+        there = list(pool.map(lambda entry: repository.has_blob(entry.layer.descriptor), entries))
+    yield from (entry for entry, is_there in zip(entries, there, strict=True) if is_there)
 
 
-def _children(index: Any) -> list[Descriptor]:  # noqa: ANN401
+def _child(repository: Repository, child: Descriptor) -> bytes | None:
+    try:
+        data = repository.manifest(child.digest).data
+    except RegistryNotFoundError:
+        return None
+    return data if len(data) == child.size else None
+
+
+def _children(data: bytes) -> list[Descriptor]:
+    """List the images of an index, as many as are worth reading."""
+    index = _json(data)
     items = index.get("manifests") if isinstance(index, dict) else None
-    found = []
+    found: list[Descriptor] = []
+    left = _MOST_MANIFEST_BYTES
     for item in items if isinstance(items, list) else ():
         try:
             descriptor = Descriptor.from_json(item)
         except ValueError:
             continue
+        if descriptor.media_type not in MANIFEST_TYPES or descriptor.size > left or len(found) == _MOST_MANIFESTS:
+            continue
         if descriptor.platform is None or descriptor.platform.get("os") != "unknown":
             found.append(descriptor)
+            left -= descriptor.size
     return found
 
 
 def _layers(data: bytes, repository: Repository) -> Iterator[_Entry]:
     """Read the layers of one manifest, as far as they say what they are made of and its config agrees."""
-    manifest = json.loads(data)
+    manifest = _json(data)
     try:
-        config = json.loads(repository.small_blob(Descriptor.from_json(manifest["config"])))
         layers = [Descriptor.from_json(item) for item in manifest["layers"]]
+        config = _json(repository.small_blob(Descriptor.from_json(manifest["config"])))
         diff_ids = config["rootfs"]["diff_ids"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RegistryNotFoundError):
         return
-    if not isinstance(diff_ids, list) or len(diff_ids) != len(layers):
+    if not isinstance(diff_ids, list) or len(diff_ids) != len(layers) or len(layers) > MOST_LAYERS:
         return
     for layer, diff_id in zip(layers, diff_ids, strict=True):
         if layer.annotations.get(DIFF_ID) == diff_id and (entry := _entry(layer, repository)) is not None:
@@ -201,17 +286,26 @@ def _layers(data: bytes, repository: Repository) -> Iterator[_Entry]:
 def _entry(layer: Descriptor, repository: Repository) -> _Entry | None:
     said = layer.annotations
     media_type = _MEDIA_TYPES.get(layer.media_type)
-    if KEY not in said or SEEN not in said or media_type is None:
+    about = said.get(FACTS, "{}")
+    if KEY not in said or SEEN not in said or not is_digest(said[DIFF_ID]) or media_type is None:
         return None
-    made = MadeLayer(layer.sha256, layer.size, said[DIFF_ID].removeprefix("sha256:"))
+    if len(about) > LONGEST_FACTS:
+        return None
     try:
-        facts = read_summary(
-            said[SEEN], media_type=media_type, digest=layer.digest, size=layer.size, diff_id=said[DIFF_ID]
-        )
-        about = json.loads(said.get(FACTS, "{}"))
-        wheels = {str(sha256): WheelFacts.from_json(item) for sha256, item in about.items()}
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        wheels = {sha256: WheelFacts.from_json(item) for sha256, item in _json(about).items()}
+    except (AttributeError, ValueError):
         return None
-    described = {key: text for key, text in said.items() if key not in _OF_THE_RESULT}
-    known = KnownLayer(made=made, facts=facts, described=described, repository=repository)
-    return _Entry(said[KEY], known, wheels)
+    offered = OfferedLayer(descriptor=layer, media_type=media_type, diff_id=said[DIFF_ID], repository=repository)
+    return _Entry(said[KEY], offered, wheels)
+
+
+def _json(text: str | bytes) -> Any:  # noqa: ANN401  it is whatever somebody wrote
+    """Read JSON.
+
+    Raises:
+        ValueError: It is none, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None

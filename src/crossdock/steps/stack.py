@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from crossdock.bases.images import MOST_LAYERS
 from crossdock.errors import TooManyLayersError
 from crossdock.layers.cached import LayerRecipe, tree_recipe, wheel_recipe
 from crossdock.layers.grouping import Group, SizedWheel, group_wheels
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
     from crossdock.wheels.bytecode import CompilerSpec
     from crossdock.wheels.scheme import Scheme
 
-__all__ = ["LayerForm", "LayerOptions", "Part", "scheme_of", "stack"]
+__all__ = ["MOST_LAYERS", "LayerForm", "LayerOptions", "Part", "scheme_of", "stack"]
 
-#: containerd mounts no more (its overlay snapshotter's limit), and Docker's own drivers hardly more.
-MOST_LAYERS = 127
 #: A byte of a Debian package is more work than one of a wheel: it is compressed anew.
 _BASE_WEIGHT = 4
 
@@ -177,7 +176,9 @@ def _interpreter_parts(part: TargetPlan, options: LayerOptions) -> list[Part]:
 
 def _environment_part(part: TargetPlan, options: LayerOptions) -> Part:
     entries = environment_entries(part.target.python, part.facts)
-    inputs = [part.target.python.full_version, part.facts.python_path]
+    inputs: list[JSON] = [part.target.python.full_version, part.facts.python_path]
+    if part.facts.has_environment:
+        inputs.append("hides the base's")
     return Part(
         options.compressed(tree_recipe("environment", inputs, lambda: entries, encode=False)),
         f"crossdock: environment for Python {part.target.python.short}",

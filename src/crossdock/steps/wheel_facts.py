@@ -162,4 +162,9 @@ def _above(path: str) -> Iterator[str]:
 
 
 def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) and len(item) <= _LONGEST_TEXT for item in value)
+    return isinstance(value, list) and all(isinstance(item, str) and _is_text(item) for item in value)
+
+
+def _is_text(text: str) -> bool:
+    """Whether a text is short enough, and can be written: JSON can spell halves of characters, which UTF-8 cannot."""
+    return len(text) <= _LONGEST_TEXT and (text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text))

@@ -15,8 +15,11 @@ __all__ = ["LONGEST_SUMMARY", "read_summary", "write_summary"]
 #: Characters of a summary. Layers have a few kinds of programs; one of many hundred is not worth being written down.
 LONGEST_SUMMARY: Final = 32 << 10
 _VERSION: Final = 1
+#: No layer has so many; each costs memory wherever the summary is read.
+_MOST_PROGRAMS: Final = 100_000
+_LONGEST_TEXT: Final = 200
+_MOST_MACHINES: Final = 32
 _FORMATS: Final = frozenset({"elf", "macho", "pe"})
-_TEXTS: Final = frozenset({"label", "os_abi", "float_abi", "undecided"})
 _DEFAULTS: Final = {item.name: item.default for item in fields(Binary) if item.default is not MISSING}
 
 
@@ -27,6 +30,8 @@ def write_summary(facts: LayerFacts) -> str | None:
     summarised.
     """
     counts = Counter(binary for _, binary in facts.binaries)
+    if len(facts.binaries) > _MOST_PROGRAMS or not all(_is_sound(binary) for binary in counts):
+        return None
     first: dict[Binary, str] = {}
     for path, binary in facts.binaries:
         first.setdefault(binary, path)
@@ -44,7 +49,10 @@ def read_summary(text: str, *, media_type: str, digest: str, size: int, diff_id:
     """
     if len(text) > LONGEST_SUMMARY:
         raise ValueError("a summary is too long")
-    value = json.loads(text)
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("a summary is nested too deeply") from None
     if not isinstance(value, dict) or value.get("version") != _VERSION:
         raise ValueError("not a summary, or one of another version")
     files, tar_size = _count(value.get("files")), _count(value.get("tar_size"), DEFAULT_LIMITS.max_bytes)
@@ -52,9 +60,9 @@ def read_summary(text: str, *, media_type: str, digest: str, size: int, diff_id:
     try:
         for path, count, kind in value["programs"]:
             binary = Binary(**{**kind, "machines": tuple(kind.get("machines", ()))})
-            if binary.format not in _FORMATS or not all(isinstance(kind[key], str) for key in kind.keys() & _TEXTS):
+            if not _is_sound(binary):
                 raise ValueError("a summary has a program of no known kind")
-            if not isinstance(path, str) or len(binaries) + _count(count) > files:
+            if not isinstance(path, str) or len(binaries) + _count(count, _MOST_PROGRAMS) > min(files, _MOST_PROGRAMS):
                 raise ValueError("a summary counts more programs than files")
             binaries += [(path, binary)] * count
     except (AttributeError, KeyError, TypeError) as error:
@@ -72,6 +80,19 @@ def read_summary(text: str, *, media_type: str, digest: str, size: int, diff_id:
 
 def _short(binary: Binary) -> dict[str, Any]:
     return {key: value for key, value in asdict(binary).items() if key not in _DEFAULTS or value != _DEFAULTS[key]}
+
+
+def _is_sound(binary: Binary) -> bool:
+    """Whether every field is what it may be: texts among them are printed, and all of it is compared and hashed."""
+    texts = (binary.label, binary.os_abi, binary.float_abi, binary.undecided, *binary.machines)
+    return (
+        binary.format in _FORMATS
+        and len(binary.machines) <= _MOST_MACHINES
+        and all(isinstance(text, str) and text.isprintable() and len(text) <= _LONGEST_TEXT for text in texts)
+        and (binary.bits is None or (type(binary.bits) is int and binary.bits in (32, 64)))
+        and isinstance(binary.hosted, bool)
+        and isinstance(binary.managed, bool)
+    )
 
 
 def _count(value: object, most: int = DEFAULT_LIMITS.max_members) -> int:

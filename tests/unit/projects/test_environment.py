@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from crossdock.bases.facts import BaseFacts
 from crossdock.layers.entry import directory, file, symlink
 from crossdock.steps.environment import environment_entries, image_environment
@@ -30,6 +32,13 @@ def test_its_files() -> None:
         symlink("app/.venv/bin/python3.11", "/usr/bin/python3.11"),
         file("app/.venv/pyvenv.cfg", b"home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.2\n"),
     ]
+
+
+def test_it_hides_what_a_base_has_in_its_place() -> None:
+    plain = environment_entries(parse_python("3.11.2"), FACTS)
+    hiding = environment_entries(parse_python("3.11.2"), replace(FACTS, has_environment=True))
+    assert [entry for entry in hiding if entry not in plain] == [file("app/.venv/.wh..wh..opq", b"")]
+    assert [entry for entry in hiding if entry in plain] == plain
 
 
 def test_its_scripts_are_found_first() -> None:

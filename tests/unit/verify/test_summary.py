@@ -48,6 +48,12 @@ def test_a_layer_of_many_kinds_has_no_summary() -> None:
     assert write_summary(layer(*odd, files=5000)) is None
 
 
+def test_a_layer_of_too_many_programs_has_no_summary() -> None:
+    many = tuple((f"{number}.so", X86) for number in range(100_001))
+    assert write_summary(layer(*many[:-1], files=200_000)) is not None
+    assert write_summary(layer(*many, files=200_000)) is None
+
+
 GOOD = json.loads(write_summary(layer(("a.so", X86))) or "")
 
 
@@ -65,6 +71,13 @@ GOOD = json.loads(write_summary(layer(("a.so", X86))) or "")
         {"programs": [["a.so", 1, {"format": "a.out", "machines": [], "label": "x"}]]},
         {"programs": [["a.so", 1, {"format": "elf", "machines": [], "label": 1}]]},
         {"programs": [["a.so", 1, {**GOOD["programs"][0][2], "unknown": 1}]]},
+        {"files": 10**6, "programs": [["a.so", 10**6, {"format": "elf", "machines": [], "label": "x"}]]},
+        {"programs": [["a.so", 1, {"format": "elf", "machines": [[]], "label": "x"}]]},
+        {"programs": [["a.so", 1, {"format": "elf", "machines": [], "label": "\x1b[2J"}]]},
+        {"programs": [["a.so", 1, {"format": "elf", "machines": [], "label": "x" * 300}]]},
+        {"programs": [["a.so", 1, {"format": "elf", "machines": [], "label": "x", "bits": []}]]},
+        {"programs": [["a.so", 1, {"format": "elf", "machines": [], "label": "x", "bits": True}]]},
+        {"programs": [["a.so", 1, {"format": "elf", "machines": [], "label": "x", "hosted": 0}]]},
         {"programs": [["a.so"]]},
         {"programs": None},
     ],
@@ -74,7 +87,7 @@ def test_a_summary_that_somebody_made_up_is_refused(change: dict[str, Any]) -> N
         read_summary(json.dumps({**GOOD, **change}), media_type="t", digest=DIGEST, size=5, diff_id=DIFF_ID)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", " " * (LONGEST_SUMMARY + 1), '{"version": 1}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", "[" * 30_000, " " * (LONGEST_SUMMARY + 1), '{"version": 1}'])
 def test_text_that_is_no_summary_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_summary(text, media_type="t", digest=DIGEST, size=5, diff_id=DIFF_ID)
