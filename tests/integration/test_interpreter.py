@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,9 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 from tests.e2e.engines import MACHINES, require, require_machine, run_tool
+from tests.support.standalonepython import LIBRARIES, SUITE, Archive, make_archive
 
 from crossdock.bases.debian import DebianConfig, debian_requests, facts, lock_debian
-from crossdock.bases.debian.deb import read_deb
 from crossdock.bases.facts import BaseFacts
 from crossdock.bases.interpreter.debian import debian_over_facts, debian_over_recipe
 from crossdock.bases.interpreter.setting import StandaloneArchive
@@ -45,18 +45,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from crossdock.layers.cached import LayerRecipe
-    from crossdock.layers.entry import Entry
     from crossdock.lockfile.interpreters import LockedInterpreter
 
 pytestmark = [pytest.mark.network, pytest.mark.engine]
 
-SUITE = "bookworm"
 CONFIG = DebianConfig()
-#: Libraries that Debian's Python is linked to; standalone Pythons bring theirs.
-LIBRARIES = (
-    "base-files,libbz2-1.0,libc6,libexpat1,libffi8,liblzma5,libncursesw6,libreadline8,libsqlite3-0,libssl3,libuuid1,"
-    "zlib1g"
-)
 PROBE = """
 import bz2, ctypes, hashlib, json, lzma, os, platform, sqlite3, ssl, sys, sysconfig, uuid, zlib
 libc = ctypes.CDLL(None)
@@ -75,20 +68,6 @@ print(json.dumps({
 """
 
 
-@dataclass(frozen=True)
-class Archive:
-    """An archive, the version of Debian's package it was made of, and its binaries."""
-
-    path: Path
-    sha256: str
-    version: str
-    binaries: tuple[bytes, ...]
-
-    @property
-    def setting(self) -> StandaloneArchive:
-        return StandaloneArchive(location=str(self.path), sha256=self.sha256)
-
-
 @pytest.fixture(scope="session")
 def store(shared_cache: Path) -> Store:
     return Store(shared_cache)
@@ -100,52 +79,9 @@ def archives(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Callable
 
     @functools.cache
     def make(architecture: str) -> Archive:
-        return _make_archive(store, architecture, tmp_path_factory.mktemp(f"archive-{architecture}"))
+        return make_archive(store, architecture, tmp_path_factory.mktemp(f"archive-{architecture}"))
 
     return make
-
-
-def _make_archive(store: Store, architecture: str, folder: Path) -> Archive:
-    require("tar")
-    locked = lock_debian(SUITE, architecture, packages=("libpython3.11",), config=CONFIG, store=store)
-    wanted = ("libpython3.11", "libpython3.11-minimal", "libpython3.11-stdlib", "python3.11-minimal")
-    taken = replace(locked, packages=tuple(package for package in locked.packages if package.name in wanted))
-    fetch(store, debian_requests(taken, CONFIG))
-    binaries = []
-    for package in taken.packages:
-        for entry in read_deb(store.read_bytes(package.sha256), origin=package.name).entries:
-            place = _place(entry.path)
-            if place is not None and _write(entry, folder / "python" / place):
-                binaries.append(entry.content)
-    (folder / "python" / "bin" / "python3").symlink_to("python3.11")
-    (folder / "python" / "bin" / "python").symlink_to("python3")
-    path = folder / f"cpython-3.11-{architecture}-install_only.tar.gz"
-    run_tool(["tar", "--create", "--gzip", "--file", path, "--directory", folder, "python"])
-    version = next(package.version for package in taken.packages if package.name == "python3.11-minimal")
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Archive(path=path, sha256=sha256, version=version.partition("-")[0], binaries=tuple(binaries))
-
-
-def _place(path: str) -> str | None:
-    """Where a file of Debian's packages is in a standalone Python."""
-    if path == "usr/bin/python3.11":
-        return "bin/python3.11"
-    if path.startswith("usr/lib/") and path.endswith("linux-gnu/libpython3.11.so.1.0"):
-        return "lib/libpython3.11.so.1.0"
-    return path.removeprefix("usr/") if path.startswith("usr/lib/python3.11/") else None
-
-
-def _write(entry: Entry, path: Path) -> bool:
-    """Write a file; tell whether it is one whose symbols are loaded with the interpreter."""
-    if entry.kind == "symlink" and not entry.linkname.startswith("/"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(entry.linkname)
-    if entry.kind != "file":
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(entry.content)
-    path.chmod(entry.mode)
-    return entry.content.startswith(b"\x7fELF")
 
 
 @pytest.fixture(scope="session")
@@ -156,7 +92,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path
     def make(architecture: str, variant: str) -> Path:
         require("mmdebstrap", "bwrap")
         root = tmp_path_factory.mktemp("base") / f"{variant}-{architecture}"
-        include = [f"--include={LIBRARIES}"] if variant == "extract" else []
+        include = [f"--include={','.join(LIBRARIES)}"] if variant == "extract" else []
         # What mmdebstrap looks for in place of trying is not there everywhere; `require_machine` is asked by tests.
         options = ["--quiet", "--skip=check/qemu", f"--variant={variant}", f"--architectures={architecture}", *include]
         run_tool(["mmdebstrap", *options, SUITE, root], timeout=600)

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BaseFacts"]
+__all__ = ["ENVIRONMENT", "BaseFacts"]
+
+#: Folder of an image's environment, relative to the root.
+ENVIRONMENT = "app/.venv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,7 @@ class BaseFacts:
         labels: Labels of the base.
         stop_signal: What ends its containers; empty for the default.
         os_release: Its os-release file, by key (``ID``, ``VERSION_ID``, ``PRETTY_NAME``); empty without one.
+        has_environment: Whether there is something already where an image's environment goes.
     """
 
     libc: Literal["glibc", "musl"] | None
@@ -38,3 +42,4 @@ class BaseFacts:
     labels: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = ""
     os_release: Mapping[str, str] = field(default_factory=dict)
+    has_environment: bool = False

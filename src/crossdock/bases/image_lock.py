@@ -16,6 +16,7 @@ from crossdock.bases.image_layers import (
     stored_layer,
 )
 from crossdock.bases.images import ResolvedImage, resolve_image
+from crossdock.bases.tree import shown
 from crossdock.errors import BaseImageError, CrossdockError, LockfileError
 from crossdock.lockfile.facts import facts_from_table, facts_to_table
 from crossdock.lockfile.images import LockedImageBase, check_locked_image
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["lock_image_base", "lock_scratch"]
 
 #: Raised whenever other facts are read in the same layers.
-_FACTS_VERSION = 1
+_FACTS_VERSION = 2
 #: Who runs in a base that names nobody: no user of any system.
 _NOBODY = "65532:65532"
 _MOST_BYTES = 64 << 30
@@ -131,8 +132,10 @@ def _read(resolved: ResolvedImage, source: ImageSource, store: Store, warn: Call
         raise
     for layer in resolved.layers:
         remember_layer(store, layer)
-    if not reading.facts.python_path and reading.notes:
-        warn(f"{resolved.name} has no Python that can be used: {'; '.join(reading.notes)}"[:1000])
+    if reading.notes:
+        path = reading.facts.python_path
+        what = f"has {shown(path)} as its Python" if path else "has no Python that can be used"
+        warn(f"{resolved.name} {what}: {'; '.join(reading.notes)}"[:1000])
     return reading.facts
 
 

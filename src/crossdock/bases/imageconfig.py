@@ -21,9 +21,10 @@ DEFAULT_USER: Final = "65532:65532"
 _NAME: Final = r"(?:[A-Za-z0-9_.][A-Za-z0-9_.-]{0,63}\$?)"
 _USER: Final = re.compile(rf"({_NAME})(?::{_NAME})?")
 _SIGNAL: Final = re.compile(r"[A-Z0-9][A-Z0-9+-]{0,19}")
-_ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
+_ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,63})=(.*)")
 _QUOTED: Final = re.compile(r"""(["'])(.*)\1\s*""")
 _LONGEST_RELEASE: Final = 64 << 10
+_LONGEST_HOME: Final = 4096  # as Linux
 _ESCAPED: Final = re.compile(r"""\\([\\$"'`])""")
 
 
@@ -68,7 +69,8 @@ def home_of(user: str, passwd: bytes) -> str:
     """Give the home folder of a user such as ``65532:65532`` or ``app``; empty if it is not known."""
     entry = _passwd_entry(passwd, user.partition(":")[0])
     home = entry[5] if entry else ""
-    return home if home.startswith("/") and home.isprintable() else ""
+    usable = home.startswith("/") and home.isprintable() and len(home) <= _LONGEST_HOME
+    return home if usable and ".." not in home.split("/") else ""
 
 
 def os_release(text: bytes) -> dict[str, str]:

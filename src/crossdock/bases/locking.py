@@ -46,7 +46,8 @@ class BaseLocker:
         progress: What draws how far downloads are.
         warn: Told what a user should know of how the lock was made.
         open_source: Gives the place where a base image is.
-        keep: Names of further bases that the project has, an interpreter of Debian packages for one: they stay.
+        keep: Names of further bases that the project has, an interpreter of Debian packages for one: they stay when
+            the file is renewed. Until then all do, as whoever tries another base comes back to the one that is locked.
         jobs: How much is downloaded at once.
     """
 
@@ -86,7 +87,7 @@ class BaseLocker:
                 hint="run `crossdock lock` and commit the file",
             )
         if missing:
-            lockfile = self._lock(spec, missing, self._read, beside=lockfile)
+            lockfile = self._lock(spec, missing, beside=lockfile)
         found = {platform: self._find(lockfile, spec, platform) for platform in wanted}
         return {platform: base for platform, base in found.items() if base is not None}
 
@@ -102,45 +103,55 @@ class BaseLocker:
     def renew(self, platforms: Iterable[Platform]) -> None:
         """Lock the base for some platforms from the archive or the image as it is now, whatever the file says.
 
-        Other architectures of the same base stay as they are. What builds from source run on is forgotten, so that it
-        is found anew when it is next needed. A file that cannot be read is replaced.
+        Other architectures of the same base stay as they are; other bases go. What builds from source run on is
+        forgotten, so that it is found anew when it is next needed. A file that cannot be read is replaced.
 
         Raises:
             BaseError: The base cannot be locked.
             RegistryError: The base's registry cannot be read.
         """
-        self._lock(parse_base(self.base), list(dict.fromkeys(platforms)), self._read_to_renew)
+        self._lock(parse_base(self.base), list(dict.fromkeys(platforms)), beside=None)
 
-    def _lock(
-        self,
-        spec: BaseSpec,
-        platforms: list[Platform],
-        read: Callable[[], Lockfile],
-        *,
-        beside: Lockfile | None = None,
-    ) -> Lockfile:
-        """Lock bases, then put them into the file as it is by then: another process may have written it meanwhile."""
-        from crossdock.lockfile.file import write_lockfile
+    def _lock(self, spec: BaseSpec, platforms: list[Platform], *, beside: Lockfile | None) -> Lockfile:
+        """Lock bases, then put them into the file as it is by then: another process may have written it meanwhile.
+
+        Args:
+            spec: The base.
+            platforms: What targets want.
+            beside: What they are added to, where what another process has locked meanwhile counts; None to renew.
+        """
+        from crossdock.lockfile.file import read_if_any, update_lockfile
 
         debian = self._lock_debian(spec, platforms) if spec.kind == "debian" else []
         images = self._lock_images(spec, platforms, beside) if spec.kind != "debian" else []
-        lockfile = read()
-        # What was locked for a base the project has no longer goes.
-        kept = {self.base, *self.keep}
-        lockfile = replace(
-            lockfile,
-            bases=tuple(base for base in lockfile.bases if base.name in kept),
-            images=tuple(image for image in lockfile.images if image.name in kept),
-        )
-        for base in debian:
-            lockfile = lockfile.with_base(base)
-        for image in images:
-            lockfile = lockfile.with_image(image)
-        write_lockfile(self.path, lockfile)
+
+        def with_those(lockfile: Lockfile) -> Lockfile:
+            for base in debian:
+                found = lockfile.find(base.name, base.architecture)
+                if beside is None or found is None or found.requested != base.requested:
+                    lockfile = lockfile.with_base(base)
+            if beside is None:
+                lockfile = self._without_outdone(lockfile, zip(platforms, images, strict=False))
+            for image in images:
+                if beside is None or image.key not in {other.key for other in lockfile.images}:
+                    lockfile = lockfile.with_image(image)
+            return lockfile
+
+        read = read_if_any if beside is not None else self._read_to_renew
+        lockfile = update_lockfile(self.path, with_those, read=read)
         for warning in dict.fromkeys(warning for base in debian for warning in base.warnings):
             self.warn(warning)
-        # As the next run will find it: what is built now and what is built then must not differ.
-        return self._read()
+        return lockfile
+
+    def _without_outdone(self, lockfile: Lockfile, renewed: Iterable[tuple[Platform, LockedImageBase]]) -> Lockfile:
+        """Leave out what would be taken in place of what was locked now: the same under another variant."""
+        outdone = {
+            other.key
+            for platform, image in renewed
+            for other in lockfile.images
+            if other.name == image.name and _rank(other, platform) >= _rank(image, platform)
+        }
+        return replace(lockfile, images=tuple(image for image in lockfile.images if image.key not in outdone))
 
     def _lock_debian(self, spec: BaseSpec, platforms: list[Platform]) -> list[LockedDebianBase]:
         from crossdock.bases.debian.base import lock_debian
@@ -213,19 +224,31 @@ class BaseLocker:
             )
         return best
 
-    def _read_to_renew(self) -> Lockfile:
-        from crossdock.lockfile.file import Lockfile
+    def _read_to_renew(self, path: Path) -> Lockfile:
+        from crossdock.lockfile.file import Lockfile, read_if_any
 
         try:
-            return replace(self._read(), builds=())
+            lockfile = read_if_any(path)
         except LockfileError as error:
             self.warn(f"{error.what}; it is replaced")
             return Lockfile()
+        kept = {self.base, *self.keep}
+        return replace(
+            lockfile,
+            bases=tuple(base for base in lockfile.bases if base.name in kept),
+            images=tuple(image for image in lockfile.images if image.name in kept),
+            builds=(),
+        )
 
     def _read(self) -> Lockfile:
-        from crossdock.lockfile.file import Lockfile, read_lockfile
+        from crossdock.lockfile.file import read_if_any
 
-        return read_lockfile(self.path) if self.path.exists() else Lockfile()
+        return read_if_any(self.path)
+
+
+def _rank(image: LockedImageBase, platform: Platform) -> tuple[int, int]:
+    """Say how well a base serves a target: (-1, -1) for not at all."""
+    return fitness(_platform(image), wanted_platform(platform)) or (-1, -1)
 
 
 def _platform(image: LockedImageBase) -> ImagePlatform:

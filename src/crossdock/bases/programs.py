@@ -51,6 +51,7 @@ class Program:
         machines: OCI's name of the architecture it is for.
         label: The same in words.
         interpreter: Path of the program interpreter (the dynamic loader) it asks for; empty if it asks for none.
+        asks_for_none: Whether it surely asks for none, as libraries and static programs: all its headers were seen.
         glibc: The version it says it is, if it is glibc.
         musl: The version it says it is, if it is musl; None if it is not musl.
         pythons: Texts in it that are versions of Python 3.
@@ -60,6 +61,7 @@ class Program:
     machines: tuple[str, ...]
     label: str
     interpreter: str = ""
+    asks_for_none: bool = False
     glibc: tuple[int, int] | None = None
     musl: str | None = None
     pythons: frozenset[str] = frozenset()
@@ -89,7 +91,8 @@ def read_program(read: Callable[[int], bytes], role: Role) -> Program | None:
     binary = identify(head)
     if binary is None or binary.format != "elf" or binary.undecided:
         return None
-    interpreter = _Piece(*_interpreter_range(head))
+    place = _interpreter_range(head)
+    interpreter = _Piece(*(place or (0, 0)))
     texts = _Texts(role)
     data, position, tail = head, 0, b""
     limit = min(interpreter.end, SCAN_LIMIT) if role == "shell" else SCAN_LIMIT
@@ -103,6 +106,7 @@ def read_program(read: Callable[[int], bytes], role: Role) -> Program | None:
         machines=binary.machines,
         label=binary.label,
         interpreter=interpreter.text(),
+        asks_for_none=place is None,
         glibc=texts.glibc,
         musl=texts.musl(),
         pythons=frozenset(texts.pythons),
@@ -171,8 +175,8 @@ class _Piece:
         return b"".join(self._parts).partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
-def _interpreter_range(head: bytes) -> tuple[int, int]:
-    """Give where the path of the program interpreter starts and ends in the file; (0, 0) for none."""
+def _interpreter_range(head: bytes) -> tuple[int, int] | None:
+    """Give where the path of the program interpreter starts and ends in the file: None for none, (0, 0) if unknown."""
     wide, order = head[4] == 2, "<" if head[5] == 1 else ">"
     (table,) = struct.unpack_from(order + ("Q" if wide else "I"), head, 32 if wide else 28)
     entry_size, count = struct.unpack_from(order + "HH", head, 54 if wide else 42)
@@ -180,9 +184,9 @@ def _interpreter_range(head: bytes) -> tuple[int, int]:
     for number in range(count if entry_size >= least else 0):
         at = table + number * entry_size
         if at + least > len(head):
-            break
+            return 0, 0
         (kind,) = struct.unpack_from(order + "I", head, at)
         if kind == _PT_INTERP:
             start, size = struct.unpack_from(order + ("Q16xQ" if wide else "I8xI"), head, at + (8 if wide else 4))
             return start, start + min(size, _LONGEST_PATH)
-    return 0, 0
+    return None if count and entry_size >= least else (0, 0)

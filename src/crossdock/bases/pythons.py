@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from crossdock.bases.facts import ENVIRONMENT
 from crossdock.bases.libc import require_architecture
 from crossdock.bases.tree import shown
 
@@ -20,6 +21,7 @@ __all__ = ["Python", "PythonSearch", "find_python"]
 
 _MOST_FOLDERS: Final = 256
 _OTHER_IMPLEMENTATION: Final = re.compile(r"\.?(pypy|graalpy)")
+_FREE_THREADED: Final = re.compile(r"python3\.\d{1,2}d?td?")
 _MINOR: Final = re.compile(r"python3\.(\d{1,2})")
 _VERSIONED: Final = re.compile(r"python3\.\d{1,2}")
 
@@ -124,11 +126,17 @@ def _not_usable(root: RootView, place: Place) -> str:
     base = place.path.rpartition("/")[2]
     if not place.path.isprintable() or ":" in place.path:
         return f"{shown(place.path)} is a path that no script can name"
+    if place.path.startswith(f"/{ENVIRONMENT}/"):
+        return f"{shown(place.path)} is a copy in the place of the image's own environment"
     if _OTHER_IMPLEMENTATION.match(base):
         return f"{shown(place.path)} is not CPython"
-    interpreter = place.node.program.interpreter if place.node.program else ""
-    if interpreter and root.resolve(interpreter) is None:
-        return f"{shown(place.path)} cannot run: it needs {shown(interpreter)}, which is not there"
+    if _FREE_THREADED.fullmatch(base):
+        return f"{shown(place.path)} is a free-threaded build, whose compiled modules are of another kind"
+    program = _program(place)
+    if program.asks_for_none:
+        return f"{shown(place.path)} is linked statically, and so cannot load compiled modules"
+    if program.interpreter and root.resolve(program.interpreter) is None:
+        return f"{shown(place.path)} cannot run: it needs {shown(program.interpreter)}, which is not there"
     return ""
 
 
@@ -182,7 +190,8 @@ def _only(place: Place, versions: list[str]) -> Iterator[tuple[str, Place]]:
 
 
 def _of_minor(versions: Iterable[str], minor: str) -> list[str]:
-    return sorted(version for version in versions if version.startswith(f"{minor}."))
+    pattern = re.compile(rf"{re.escape(minor)}\.[0-9]{{1,3}}(?:(?:a|b|rc)[0-9]{{1,3}})?\+?")
+    return sorted(version for version in versions if pattern.fullmatch(version))
 
 
 def _libraries(root: RootView, prefix: str, minor: str) -> list[Place]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crossdock.bases import imageconfig
-from crossdock.bases.facts import BaseFacts
+from crossdock.bases.facts import ENVIRONMENT, BaseFacts
 from crossdock.bases.libc import find_libc
 from crossdock.bases.pythons import find_python
 from crossdock.bases.rootview import DEFAULT_LIMITS, read_root
@@ -32,7 +32,7 @@ class BaseReading:
         facts: What it brings.
         sources: For ``libc``, ``python_path``, ``python_version`` and ``os_release`` the file that says it, with the
             number of its layer: ``/usr/lib/libc.so.6 (layer 1)``; what was not found is not there.
-        notes: What stood in the way of finding a Python, in words; of use where `BaseFacts.python_path` is empty.
+        notes: What stood in the way of finding a Python, or may stand in the way of running it, in words.
     """
 
     facts: BaseFacts
@@ -75,6 +75,8 @@ def read_base(
     libc = find_libc(root, architecture, python=python.place if python else None, name=name)
     passwd = root.text("/etc/passwd") or b""
     user = imageconfig.user_of(settings, passwd)
+    if python and user != settings.get("User") and (private := _private_part(root, python.place.path)):
+        search.notes.append(f"{user}, in root's place, may not run it: {shown(private)} is for its owner alone")
     release = _os_release(root)
     facts = BaseFacts(
         libc=libc.kind if libc else None,
@@ -87,6 +89,7 @@ def read_base(
         labels=imageconfig.labels(settings),
         stop_signal=imageconfig.stop_signal(settings),
         os_release=imageconfig.os_release(release.node.text or b"") if release else {},
+        has_environment=root.resolve(ENVIRONMENT) is not None,
     )
     sources = {
         "libc": libc.place if libc else None,
@@ -110,6 +113,16 @@ def _check_platform(config: Mapping[str, Any], architecture: str, name: str) -> 
                 why=f"its config says {field_name} {str(value)[:80]!r}",
                 hint="use a base that was made for the target's platform",
             )
+
+
+def _private_part(root: RootView, path: str) -> str:
+    """Give the first folder on a path, or the file, that only its owner and group may enter or run; empty for none."""
+    parts = path.split("/")
+    for count in range(2, len(parts) + 1):
+        place = root.resolve("/".join(parts[:count]))
+        if place is not None and not place.node.mode & 0o001:
+            return place.path
+    return ""
 
 
 def _os_release(root: RootView) -> Place | None:

@@ -196,7 +196,7 @@ class Bases:
             )
         for number, archive in missing:
             found[number] = self._lock_archive(archive, wanted[number].platform, bases[number])
-        if missing or len(lockfile.interpreters) > len(self._archives):
+        if missing or (not locked and len(lockfile.interpreters) > len(self._archives)):
             self._write([item for item in found if item is not None])
         return found
 
@@ -215,20 +215,23 @@ class Bases:
 
     def _write(self, interpreters: Sequence[LockedInterpreter]) -> None:
         """Put interpreters into the file as it is by now; those the settings no longer name go."""
-        from crossdock.lockfile.file import write_lockfile
+        from crossdock.lockfile.file import update_lockfile
 
         named = {(archive.location, archive.sha256) for archive in self._archives.values()}
-        lockfile = self._read()
-        kept = tuple(item for item in lockfile.interpreters if (item.name, item.sha256) in named)
-        lockfile = replace(lockfile, interpreters=kept)
-        for interpreter in interpreters:
-            lockfile = lockfile.with_interpreter(interpreter)
-        write_lockfile(self.path, lockfile)
+
+        def with_those(lockfile: Lockfile) -> Lockfile:
+            kept = tuple(item for item in lockfile.interpreters if (item.name, item.sha256) in named)
+            lockfile = replace(lockfile, interpreters=kept)
+            for interpreter in interpreters:
+                lockfile = lockfile.with_interpreter(interpreter)
+            return lockfile
+
+        update_lockfile(self.path, with_those)
 
     def _read(self) -> Lockfile:
-        from crossdock.lockfile.file import Lockfile, read_lockfile
+        from crossdock.lockfile.file import read_if_any
 
-        return read_lockfile(self.path) if self.path.exists() else Lockfile()
+        return read_if_any(self.path)
 
 
 def debian_config(project: Project) -> DebianConfig:

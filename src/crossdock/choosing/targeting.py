@@ -131,7 +131,7 @@ def image_target(project: Project, request: Request, spec: TargetSpec, base: str
         raise PythonChoiceError(
             f"{base} has Python {python.short}, not {other.command.removeprefix('python')}",
             why="--python, python in [tool.crossdock], or .python-version asks for another",
-            hint="change that, or name another base",
+            hint="change that, or name another base; of several Pythons in a base, the python3 on its PATH counts",
         )
     check_requires_python(project, python, f"the Python {python.full_version} of {base}", "name another base")
     return _complete(project, request, spec, python, libc=_floor(spec.platform, base, facts))
@@ -141,7 +141,7 @@ def _python_of(base: str, facts: BaseFacts) -> Python:
     if not facts.python_version:
         raise NoPythonInBaseError(
             f"{base} has no Python",
-            why="the image could not run anything",
+            why="neither python3 nor python on its PATH is a CPython that could run anything",
             hint="choose a base with Python, such as python:3.12-slim, or set interpreter in [tool.crossdock]",
         )
     try:

@@ -21,9 +21,10 @@ _PYTHON = re.compile(r"[23]\.[0-9]{1,3}\.[0-9]{1,3}(?:(?:a|b|rc)[0-9]{1,3})?\+?"
 _PATH = re.compile(r"/[^\0]*")
 _USER = re.compile(r"[^\s:]{1,256}(?::[^\s:]{1,256})?")
 _SIGNAL = re.compile(r"[A-Za-z0-9+-]{1,32}")
-_OS_KEY = re.compile(r"[A-Z0-9_]{1,64}")
+_OS_KEY = re.compile(r"[A-Za-z0-9_]{1,64}")
 _MOST_ITEMS = 1000
-_LONGEST = 128 * 1024
+#: Bytes of all texts. Labels of buildpacks list hundreds of packages.
+_LONGEST = 512 * 1024
 _TEXTS = {
     "python-version": "python_version",
     "python-path": "python_path",
@@ -40,6 +41,8 @@ def facts_to_table(facts: BaseFacts) -> dict[str, Any]:
     if facts.libc is not None:
         table |= {"libc": facts.libc, "libc-version": two_numbers(facts.libc_version)}
     table |= {key: text for key, name in _TEXTS.items() if (text := getattr(facts, name))}
+    if facts.has_environment:
+        table["has-environment"] = True
     table |= {key: dict(sorted(items.items())) for key, name in _MAPS.items() if (items := getattr(facts, name))}
     return table
 
@@ -52,7 +55,7 @@ def facts_from_table(data: Mapping[str, Any], origin: str) -> BaseFacts:
     """
     from crossdock.bases.facts import BaseFacts
 
-    check_keys(data, {"libc", "libc-version", *_TEXTS, *_MAPS}, origin)
+    check_keys(data, {"libc", "libc-version", "has-environment", *_TEXTS, *_MAPS}, origin)
     libc = value(data, "libc", str, origin) if "libc" in data else None
     version = parse_two_numbers(value(data, "libc-version", str, origin), origin) if libc else (0, 0)
     if libc is None and "libc-version" in data:
@@ -62,7 +65,8 @@ def facts_from_table(data: Mapping[str, Any], origin: str) -> BaseFacts:
         name: value(data, key, str, origin) if key in data else "" for key, name in _TEXTS.items()
     }
     fields |= {name: text_map(data, key, origin) for key, name in _MAPS.items()}
-    facts = BaseFacts(libc=libc, libc_version=version, **fields)
+    has_environment = value(data, "has-environment", bool, origin) if "has-environment" in data else False
+    facts = BaseFacts(libc=libc, libc_version=version, has_environment=has_environment, **fields)
     checked(check_facts, facts, origin)
     return facts
 

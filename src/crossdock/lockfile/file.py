@@ -26,15 +26,25 @@ from crossdock.lockfile.builds import (
 from crossdock.lockfile.images import image_from_table, image_to_table
 from crossdock.lockfile.interpreters import interpreter_from_table, interpreter_to_table
 from crossdock.lockfile.reading import AGAIN, check_keys, checked, tables, texts, value
+from crossdock.store.exclusive import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from crossdock.lockfile.images import LockedImageBase
     from crossdock.lockfile.interpreters import LockedInterpreter
 
-__all__ = ["NAME", "Lockfile", "format_lockfile", "parse_lockfile", "read_lockfile", "write_lockfile"]
+__all__ = [
+    "NAME",
+    "Lockfile",
+    "format_lockfile",
+    "parse_lockfile",
+    "read_if_any",
+    "read_lockfile",
+    "update_lockfile",
+    "write_lockfile",
+]
 
 NAME = "crossdock.lock"
 _VERSION = 1
@@ -251,6 +261,34 @@ def read_lockfile(path: Path) -> Lockfile:
     except UnicodeDecodeError as error:
         raise LockfileError(f"{path} is not text in UTF-8", hint=AGAIN) from error
     return parse_lockfile(text.replace("\r\n", "\n"), origin=str(path))
+
+
+def read_if_any(path: Path) -> Lockfile:
+    """Read a lock from a file, or give an empty one where there is none.
+
+    Raises:
+        LockfileError: It is not a lock.
+    """
+    return read_lockfile(path) if path.exists() else Lockfile()
+
+
+def update_lockfile(
+    path: Path, change: Callable[[Lockfile], Lockfile], *, read: Callable[[Path], Lockfile] = read_if_any
+) -> Lockfile:
+    """Change a lock as it is by now, while no other run does; the lock is given as later runs will read it.
+
+    Args:
+        path: The file.
+        change: Gives the new lock for the present one.
+        read: Gives the present one.
+
+    Raises:
+        LockfileError: The file cannot be read or written.
+    """
+    with alone(path.parent):
+        lockfile = change(read(path))
+        write_lockfile(path, lockfile)
+    return parse_lockfile(format_lockfile(lockfile), origin=str(path))
 
 
 def write_lockfile(path: Path, lockfile: Lockfile) -> None:

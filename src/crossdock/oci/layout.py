@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import sys
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from crossdock.errors import OutputError
 from crossdock.layers import tar
 from crossdock.oci.files import PARTIAL, copy_content, digest_of, reported, whole_file, write_whole
 from crossdock.oci.model import Descriptor, canonical_json
+from crossdock.store.exclusive import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["check_output", "write_layout", "write_layout_tar"]
@@ -42,7 +40,10 @@ def write_layout(folder: Path, root: Descriptor, blobs: Mapping[str, bytes | Pat
         OutputError: The folder holds something else, or cannot be written.
         DamagedLayerError: A file does not have the digest it is said to have.
     """
-    with reported(folder), _alone(folder):
+    with reported(folder):
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+    with reported(folder), alone(folder):  # as each run removes the blobs it does not know
         _check_ours(folder)
         if not (folder / "index.json").exists():
             write_whole(folder / "index.json", _index(None))  # from here on the folder is known as ours
@@ -131,28 +132,6 @@ def _check_ours(folder: Path) -> None:
             why="it would be replaced",
             hint="name an empty or new folder with --output",
         )
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait for other runs that write to the same folder, as each removes the blobs it does not know.
-
-    The lock is the system's own and ends with the process. Where there is none (Windows, some network file systems),
-    runs at the same time are not kept apart.
-    """
-    if sys.platform == "win32" or (folder.exists() and not folder.is_dir()):
-        yield
-        return
-    import fcntl
-
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _write_blob(folder: Path, digest: str, content: bytes | Path) -> None:

@@ -79,9 +79,9 @@ class BuildLock:
         Raises:
             LockfileError: It cannot be read.
         """
-        from crossdock.lockfile.file import Lockfile, read_lockfile
+        from crossdock.lockfile.file import read_if_any
 
-        return read_lockfile(self.path) if self.path.exists() else Lockfile()
+        return read_if_any(self.path)
 
     def find(self, subject: Subject) -> LockedBuild | None:
         """Give what is recorded for a build.
@@ -97,9 +97,8 @@ class BuildLock:
         Raises:
             LockfileError: It cannot be read or written.
         """
-        from crossdock.lockfile.file import write_lockfile
+        from crossdock.lockfile.file import update_lockfile
 
-        lockfile = self.read()
-        before = lockfile.find_build(build.name, build.version)
+        before = self.read().find_build(build.name, build.version)
         if before != build and (before is not None or build.uses):
-            write_lockfile(self.path, replace(lockfile, builds=with_build(lockfile.builds, build)))
+            update_lockfile(self.path, lambda lockfile: replace(lockfile, builds=with_build(lockfile.builds, build)))

@@ -129,6 +129,16 @@ def test_the_reader_says_why_a_python_is_none(maker: LayoutMaker, store: Store) 
     assert ["oci:base has no Python that can be used" in text for text in warnings] == [True]
 
 
+def test_the_reader_says_which_python_was_passed_over(maker: LayoutMaker, store: Store) -> None:
+    shim = Layer(raw_tar(file("root/.pyenv/shims/python3", b"#!/usr/bin/env bash\n", mode=0o755)))
+    path = "PATH=/root/.pyenv/shims:/usr/local/bin:/usr/bin"
+    maker.finish(maker.image("amd64", SYSTEM, PYTHON, shim, config={"Env": [path]}))
+    warnings: list[str] = []
+    facts = lock(maker.path.parent, store, warnings=warnings).facts
+    (warning,) = warnings
+    assert warning.startswith(f"oci:base has {facts.python_path} as its Python: /root/.pyenv/shims/python3 leads to ")
+
+
 def test_a_layer_that_is_not_the_one_of_the_config_is_refused(maker: LayoutMaker, store: Store) -> None:
     image = maker.image("amd64", SYSTEM)
     manifest = json.loads(maker.file(image["digest"]).read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -168,13 +169,71 @@ def test_another_name_is_another_base(tmp_path: Path, archive: FakeArchive) -> N
     other = locker(path, archive, [], "oci:other")
     assert other.find(AMD64) is None
     other.take([AMD64], locked=False)
-    assert [image.name for image in read_lockfile(path).images] == ["oci:other"]
     make_suite(archive)
-    kept = replace(locker(path, archive, []), keep=("oci:other",))
-    kept.take([AMD64], locked=False)
+    locker(path, archive, []).take([AMD64], locked=False)
+    assert [image.name for image in read_lockfile(path).images] == ["oci:base", "oci:other"]
+    replace(locker(path, archive, []), keep=("oci:other",)).renew([AMD64])
     assert [image.name for image in read_lockfile(path).images] == ["oci:other"]
     locker(path, archive, []).renew([AMD64])
     assert not read_lockfile(path).images
+
+
+def test_whoever_comes_back_from_another_base_finds_the_one_that_was_locked(
+    tmp_path: Path, archive: FakeArchive
+) -> None:
+    path = tmp_path / "crossdock.lock"
+    image_at(tmp_path / "base", "amd64")
+    image_at(tmp_path / "other", "amd64")
+    first = locker(path, archive, [], "oci:base").take([AMD64], locked=False)
+    locker(path, archive, [], "oci:other").take([AMD64], locked=False)
+    image_at(tmp_path / "base", "amd64", mark=b"2")
+    assert locker(path, archive, [], "oci:base").take([AMD64], locked=True) == first
+
+
+def test_what_another_process_has_locked_meanwhile_counts(
+    tmp_path: Path, archive: FakeArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, lock_debian = tmp_path / "crossdock.lock", debian.lock_debian
+    make_suite(archive)
+    images = locker(path, archive, [])
+    (theirs,) = images.take([AMD64], locked=False).values()
+    assert isinstance(theirs, LockedDebianBase)
+    theirs = replace(theirs, packages=theirs.packages[1:])
+    path.unlink()
+
+    def meanwhile(*arguments: Any, **options: Any) -> object:
+        write_lockfile(path, Lockfile(bases=(theirs,)))
+        return lock_debian(*arguments, **options)
+
+    monkeypatch.setattr(debian, "lock_debian", meanwhile)
+    assert images.take([AMD64], locked=False) == {AMD64: theirs}
+    images.renew([AMD64])
+    assert images.take([AMD64], locked=True) != {AMD64: theirs}
+
+
+def test_runs_at_the_same_time_lose_nothing_of_each_other(tmp_path: Path, archive: FakeArchive) -> None:
+    path = tmp_path / "crossdock.lock"
+    names = [f"base{number}" for number in range(8)]
+    for name in names:
+        image_at(tmp_path / name, "amd64", mark=name.encode())
+    lockers = [locker(path, archive, [], f"oci:{name}") for name in names]
+    with ThreadPoolExecutor(len(names)) as pool:
+        found = list(pool.map(lambda item: item.take([AMD64], locked=False)[AMD64].name, lockers))
+    assert found == [image.name for image in read_lockfile(path).images] == [f"oci:{name}" for name in names]
+
+
+def test_what_another_process_writes_right_after_does_not_matter(
+    tmp_path: Path, archive: FakeArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overwritten(path: Path, lockfile: Lockfile) -> None:
+        write_lockfile(path, lockfile)
+        write_lockfile(path, Lockfile(builds=(BUILD,)))
+
+    image_at(tmp_path / "base", "amd64")
+    images = locker(tmp_path / "crossdock.lock", archive, [], "oci:base")
+    monkeypatch.setattr("crossdock.lockfile.file.write_lockfile", overwritten)
+    (base,) = images.take([AMD64], locked=False).values()
+    assert base.name == "oci:base"
 
 
 def test_a_lower_variant_that_is_locked_serves(tmp_path: Path, archive: FakeArchive) -> None:
@@ -184,6 +243,40 @@ def test_a_lower_variant_that_is_locked_serves(tmp_path: Path, archive: FakeArch
     found = images.take([AMD64, third], locked=False)
     assert found[third] == found[AMD64]
     assert len(read_lockfile(images.path).images) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "before", "after"),
+    [
+        (["linux/arm64"], [""], ["v8"]),
+        (["linux/arm64"], ["v8"], [""]),
+        (["linux/amd64", "linux/amd64/v3"], ["", "v3"], [""]),
+        (["linux/amd64/v3", "linux/amd64"], ["v3", "v1"], ["v3", "v1"]),
+    ],
+)
+def test_a_renewal_counts_also_where_the_image_names_its_variant_otherwise(
+    names: list[str], before: list[str], after: list[str], tmp_path: Path, archive: FakeArchive
+) -> None:
+    targets = [parse_platform(name) for name in names]
+
+    def publish(variants: list[str], mark: bytes) -> None:
+        shutil.rmtree(tmp_path / "base", ignore_errors=True)
+        maker = LayoutMaker(tmp_path / "base")
+        entries = []
+        for variant in variants:
+            platform = {"os": "linux", "architecture": targets[0].arch, **({"variant": variant} if variant else {})}
+            own = layer(mark=mark, variant=variant.encode())
+            entries.append(maker.image(targets[0].arch, own, platform=platform))
+        maker.finish(maker.index(*entries))
+
+    images = locker(tmp_path / "crossdock.lock", archive, [], "oci:base")
+    publish(before, b"1")
+    first = images.take(targets, locked=False)
+    publish(after, b"2")
+    images.renew(targets)
+    second = images.take(targets, locked=True)
+    assert not set(indexes(first)) & set(indexes(second))
+    assert len(read_lockfile(images.path).images) == len(after)
 
 
 def test_what_a_name_with_a_digest_stands_for_cannot_change(tmp_path: Path, archive: FakeArchive) -> None:

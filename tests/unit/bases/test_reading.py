@@ -264,6 +264,41 @@ def test_a_python_without_its_loader_is_none() -> None:
     assert reading.notes == (f"/usr/bin/python3.12 cannot run: it needs {MUSL_LOADER}, which is not there",)
 
 
+def test_a_static_python_is_none_as_it_loads_no_modules() -> None:
+    static = bytearray(elf(interpreter=GLIBC_LOADER, content=b"\x003.12.9\0"))
+    static[0x40] = 1  # PT_LOAD in place of PT_INTERP
+    reading = read(DEBIAN, layer(Entry(path="usr/bin/python3.12", mode=0o755, content=bytes(static))))
+    assert reading.facts.python_path == ""
+    assert reading.notes == ("/usr/bin/python3.12 is linked statically, and so cannot load compiled modules",)
+
+
+def test_a_free_threaded_python_is_none_as_wheels_are_for_the_other_kind() -> None:
+    threaded = layer(python("usr/bin/python3.13t", "\x003.13.1\0"), symlink("usr/bin/python3", "python3.13t"))
+    reading = read(DEBIAN, threaded)
+    assert reading.facts.python_path == ""
+    assert ["is a free-threaded build" in note for note in reading.notes] == [True]
+
+
+@pytest.mark.parametrize(("user", "noted"), [("", True), ("root", True), ("0:0", True), ("app", False), ("7:7", False)])
+def test_a_python_in_roots_own_folder_is_noted_where_another_user_takes_roots_place(user: str, noted: bool) -> None:
+    entries = layer(
+        Entry(path="root", kind="directory", mode=0o700),
+        directory("root/py/bin"),
+        python("root/py/bin/python3.12", "\x003.12.9\0"),
+        symlink("usr/bin/python3", "/root/py/bin/python3.12"),
+    )
+    reading = read(DEBIAN, entries, User=user)
+    assert reading.facts.python_path == "/root/py/bin/python3.12"
+    note = "65532:65532, in root's place, may not run it: /root is for its owner alone"
+    assert reading.notes == ((note,) if noted else ())
+    assert read(DEBIAN, entries, layer(Entry(path="root", kind="directory", mode=0o755)), User=user).notes == ()
+
+
+def test_a_version_of_no_form_of_pythons_own_does_not_count() -> None:
+    header = file("usr/include/python3.12/patchlevel.h", b'#define PY_VERSION "3.12.8+own"\n')
+    assert python_of(python("usr/bin/python3.12", "\x003.12.8+own\0"), header) == ("", "")
+
+
 def test_a_python_of_another_architecture_is_refused() -> None:
     foreign = layer(python("usr/bin/python3.12", "\x003.12.9\0", architecture="arm64"))
     with pytest.raises(BaseMismatchError, match="said to be for amd64, but holds programs for aarch64"):
@@ -347,6 +382,18 @@ def test_paths_that_would_garble_a_terminal_are_neither_taken_nor_written_as_the
         )
         assert reading.facts.python_path == ""
         assert [note.isprintable() and "no script can name" in note for note in reading.notes] == [True]
+
+
+@pytest.mark.parametrize("place", [file("app/.venv/pyvenv.cfg", b""), symlink("app/.venv", "/usr"), file("app/x", b"")])
+def test_something_in_the_environments_place_is_told(place: Entry) -> None:
+    assert read(DEBIAN, layer(place)).facts.has_environment == (place.path != "app/x")
+
+
+def test_a_python_that_the_environment_would_hide_is_none() -> None:
+    path = {"Env": ["PATH=/app/.venv/bin:/usr/bin"]}
+    own = python("usr/bin/python3.11", "\x003.11.2\0")
+    assert python_of(own, symlink("app/.venv/bin/python3", "/usr/bin/python3.11"), **path)[0] == "/usr/bin/python3.11"
+    assert python_of(own, python("app/.venv/bin/python3", "\x003.11.2\0"), **path) == ("", "")
 
 
 def test_os_release_is_unquoted() -> None:

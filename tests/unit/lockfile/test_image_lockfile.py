@@ -125,6 +125,14 @@ def test_the_text_is_stable_and_read_back_the_same() -> None:
     assert format_lockfile(Lockfile(images=LOCK.images[::-1], interpreters=LOCK.interpreters)) == TEXT
 
 
+def test_what_a_base_has_in_the_environments_place_is_kept() -> None:
+    image = replace(IMAGE, facts=replace(IMAGE.facts, has_environment=True))
+    text = format_lockfile(Lockfile(images=(image,)))
+    assert parse_lockfile(text, origin="x").images == (image,)
+    with pytest.raises(LockfileError, match="has-environment"):
+        parse_lockfile(text.replace("has-environment = true", 'has-environment = "true"'), origin="x")
+
+
 def test_one_takes_the_place_of_the_old_one_for_the_same_platform() -> None:
     newer = replace(IMAGE, digest=C)
     seventh = replace(IMAGE, architecture="arm", variant="v7")
@@ -177,7 +185,7 @@ def test_one_takes_the_place_of_the_old_one_for_the_same_platform() -> None:
         ('LANG = "C.UTF-8"', '"A=B" = "C"'),
         ('LANG = "C.UTF-8"', '"" = "C"'),
         ('LANG = "C.UTF-8"', 'LANG = "a\\u0000b"'),
-        ('ID = "debian"', 'id = "debian"'),
+        ('ID = "debian"', '"I-D" = "debian"'),
         ("[image.facts.env]", "[image.facts.environment]"),
         ('\n[image.facts]\nuser = "65532:65532"\n', ""),
         ("[[image]]\nname", "[[picture]]\nname"),
