@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bench.peak import peak_bytes
 from crossdock.layers.cached import wheel_recipe
 from crossdock.oci.model import LAYER_GZIP
 from crossdock.store.blobs import Store
@@ -20,23 +20,13 @@ def main() -> None:
         store = Store(Path(folder))
         with ThreadPoolExecutor(max_workers=max(len(sys.argv) - 1, 1)) as pool:
             list(pool.map(lambda argument: _make_and_scan(Path(argument), store), sys.argv[1:]))
-    print(_peak_bytes())
+    print(peak_bytes())
 
 
 def _make_and_scan(path: Path, store: Store) -> None:
     wheel = (path.name, store.add_file(path))
     made = wheel_recipe(store, [wheel], posix_venv("app/.venv", "3.11")).make(store)
     scan_layer_file(store.path(made.digest), LAYER_GZIP)
-
-
-def _peak_bytes() -> int:
-    # On Linux ru_maxrss starts with the peak of the process that started this one; VmHWM is this program's own.
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e import builds, engines
+from tests.e2e import newer as newer_suite
+from tests.support import registries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +18,19 @@ if TYPE_CHECKING:
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.Registry]:
     """A real registry on a free port of the loopback interface, empty at first."""
     engines.require("docker-registry")
-    with engines.serve_registry(tmp_path_factory.mktemp("registry")) as running:
+    with registries.running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture
+def referrers_registry(tmp_path: Path) -> Iterator[engines.Registry]:
+    """A real registry that has the referrers API, empty at first."""
+    program = newer_suite.newer_root() / "opt" / "referrers-registry"
+    if not program.exists():
+        pytest.skip(f"{program} is missing; run tests/support/setup-newer.sh")
+    folder = tmp_path / "referrers-registry"
+    folder.mkdir()
+    with registries.running_referrers_registry(folder, program) as running:
         yield running
 
 
@@ -40,6 +54,14 @@ def umoci() -> engines.Umoci:
     """Makes and unpacks images in layouts."""
     engines.require("umoci")
     return engines.Umoci()
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> newer_suite.Newer:
+    """The programs of a newer Debian suite, with a home folder of the test's own."""
+    home = tmp_path / "newer-home"
+    home.mkdir()
+    return newer_suite.newer_programs(home, "crane", "cosign", "oras", "skopeo", "umoci")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,9 +18,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.registries import Access, Registry, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = [
+    "MACHINES",
+    "Access",
+    "Container",
+    "EngineError",
+    "Podman",
+    "Registry",
+    "Skopeo",
+    "Umoci",
+    "free_port",
+    "http_get",
+    "podman_storage",
+    "require",
+    "require_machine",
+    "run_tool",
+]
 
 # Debian puts some programs where a user's PATH does not lead.
 _SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
@@ -75,14 +92,6 @@ def run_tool(command: Sequence[str | Path], *, timeout: float = 300, env: Mappin
     return done.stdout
 
 
-def free_port() -> int:
-    """Find a TCP port of the loopback interface that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def http_get(port: int, path: str, *, timeout: float = 30) -> tuple[int, bytes]:
     """Ask a server on the loopback interface, whatever proxy the environment names: status and body."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
@@ -92,65 +101,6 @@ def http_get(port: int, path: str, *, timeout: float = 30) -> tuple[int, bytes]:
         return response.status, response.read()
     finally:
         connection.close()
-
-
-# The registry
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registry:
-    """A registry that speaks plain HTTP on the loopback interface."""
-
-    port: int
-
-    @property
-    def address(self) -> str:
-        """Host and port, as in a reference."""
-        return f"127.0.0.1:{self.port}"
-
-
-@contextmanager
-def serve_registry(folder: Path) -> Iterator[Registry]:
-    """Run ``docker-registry serve`` with its storage in ``folder`` until the context ends."""
-    registry = Registry(port=free_port())
-    config = folder / "config.yml"
-    # JSON is YAML.
-    config.write_text(
-        json.dumps(
-            {
-                "version": 0.1,
-                "log": {"level": "warn", "accesslog": {"disabled": True}},
-                "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}},
-                "http": {"addr": registry.address},
-            }
-        )
-    )
-    log = folder / "registry.log"
-    program = shutil.which("docker-registry", path=_SEARCH_PATH) or "docker-registry"
-    # Variables named REGISTRY_… would override the file.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")}
-    with (
-        log.open("wb") as output,
-        subprocess.Popen([program, "serve", str(config)], stdout=output, stderr=output, env=environment) as process,
-    ):
-        try:
-            _await_registry(registry, process, log)
-            yield registry
-        finally:
-            process.terminate()
-
-
-def _await_registry(registry: Registry, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            status, _ = http_get(registry.port, "/v2/")
-        except (OSError, http.client.HTTPException):
-            time.sleep(0.05)
-            continue
-        if status == http.HTTPStatus.OK:
-            return
-    raise EngineError(f"the registry on {registry.address} does not answer:\n{log.read_text()}")
 
 
 # podman
@@ -219,9 +169,10 @@ class Podman:
         """Run a podman command and give what it wrote to stdout."""
         return run_tool([*self.command, *arguments], timeout=timeout)
 
-    def pull(self, reference: str, *, architecture: str) -> str:
-        """Pull one platform's image from a registry that speaks plain HTTP, and give its id."""
-        said = self.call("pull", "--quiet", "--tls-verify=false", "--os", "linux", "--arch", architecture, reference)
+    def pull(self, reference: str, *, architecture: str, access: Access | None = None) -> str:
+        """Pull one platform's image and give its id; the registry speaks plain HTTP unless access to it is given."""
+        secured = ["--tls-verify=false"] if access is None else _secured("", access)
+        said = self.call("pull", "--quiet", *secured, "--os", "linux", "--arch", architecture, reference)
         return said.decode().split()[-1]
 
     def run(self, image: str, *arguments: str, entrypoint: str | None = None, timeout: float = 300) -> str:
@@ -302,7 +253,13 @@ def _as_root() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skopeo:
-    """skopeo; images are named by transport, as ``oci:FOLDER`` or ``docker://REFERENCE``."""
+    """skopeo; images are named by transport, as ``oci:FOLDER`` or ``docker://REFERENCE``.
+
+    Attributes:
+        access: What it needs for its registry, which otherwise is open and speaks plain HTTP.
+    """
+
+    access: Access | None = None
 
     def copy_all(self, source: str, destination: str) -> None:
         """Copy an index with every image in it, byte for byte."""
@@ -312,32 +269,34 @@ class Skopeo:
         """Copy the one image of an index that is for an architecture, byte for byte."""
         self._copy(source, destination, override=("--override-os", "linux", "--override-arch", architecture))
 
+    def convert(self, source: str, destination: str, *, form: str) -> None:
+        """Copy an index with every image in it, with manifests of another form: ``v2s2`` is Docker's."""
+        self._copy("--all", "--format", form, source, destination, exact=False)
+
     def inspect_raw(self, image: str) -> bytes:
         """Give the manifest or index, byte for byte."""
-        return run_tool(["skopeo", "inspect", "--raw", *_insecure("", image), image])
+        return run_tool(["skopeo", "inspect", "--raw", *self._verification("", image), image])
 
     def inspect_config(self, image: str) -> Any:
         """Give the config of one image."""
-        return json.loads(run_tool(["skopeo", "inspect", "--config", "--raw", *_insecure("", image), image]))
+        return json.loads(run_tool(["skopeo", "inspect", "--config", "--raw", *self._verification("", image), image]))
 
-    def _copy(self, *arguments: str, override: Sequence[str] = ()) -> None:
-        verification = [*_insecure("src-", arguments[-2]), *_insecure("dest-", arguments[-1])]
-        run_tool(
-            [
-                "skopeo",
-                "--insecure-policy",
-                *override,
-                "copy",
-                "--quiet",
-                "--preserve-digests",
-                *verification,
-                *arguments,
-            ]
-        )
+    def _copy(self, *arguments: str, override: Sequence[str] = (), exact: bool = True) -> None:
+        source, destination = arguments[-2:]
+        verification = [*self._verification("src-", source), *self._verification("dest-", destination)]
+        digests = ["--preserve-digests"] if exact else []
+        options = ["copy", "--quiet", *digests, *verification, *arguments]
+        run_tool(["skopeo", "--insecure-policy", *override, *options])
+
+    def _verification(self, prefix: str, image: str) -> list[str]:
+        if not image.startswith("docker://"):
+            return []
+        return [f"--{prefix}tls-verify=false"] if self.access is None else _secured(prefix, self.access)
 
 
-def _insecure(prefix: str, image: str) -> list[str]:
-    return [f"--{prefix}tls-verify=false"] if image.startswith("docker://") else []
+def _secured(prefix: str, access: Access) -> list[str]:
+    encrypted = [f"--{prefix}tls-verify={'false' if access.ca is None else 'true'}"]
+    return [*encrypted, f"--{prefix}authfile", str(access.auth_file), f"--{prefix}cert-dir", str(access.certificates)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Prepares the engines that the e2e tests run images on: podman with runc, a registry, skopeo, umoci, and QEMU as the
 # kernel's interpreter for the other architecture's programs; strace, which records and stops what a build does; and
-# bubblewrap, in which programs of a base run.
+# bubblewrap, in which programs of a base run; docker and containerd, which images are loaded into; and a root of a
+# newer suite with more clients (setup-newer.sh).
 # For Debian and its relatives; needs root (or sudo) the first time only. When everything is there it changes nothing
 # and is done at once.
 set -euo pipefail
@@ -16,6 +17,8 @@ declare -A package_of=(
   [mmdebstrap]=mmdebstrap
   [strace]=strace
   [bwrap]=bubblewrap
+  [ctr]=containerd
+  [dockerd]=docker.io
 )
 binfmt=/proc/sys/fs/binfmt_misc
 
@@ -82,3 +85,6 @@ case "$(uname -m)" in
     register_qemu x86_64
     ;;
 esac
+
+# Clients that this suite does not have, or only in older versions.
+"$(dirname "$0")/setup-newer.sh"

@@ -55,6 +55,7 @@ class TokenServer:
         folder: Where its key and certificate are.
         accounts: Passwords by user.
         readers: Users that may only pull.
+        pushers: Users that may pull and push, and not delete.
         public: Patterns of repositories that anyone may pull from.
         lifetime: Seconds that a token says it is good for; docker-registry allows 60 more.
         names: What the token is called in the answer: ``token`` (Docker), ``access_token`` (OAuth 2), or both.
@@ -67,6 +68,7 @@ class TokenServer:
     folder: Path
     accounts: Mapping[str, str]
     readers: frozenset[str] = frozenset()
+    pushers: frozenset[str] = frozenset()
     public: tuple[str, ...] = ()
     lifetime: int = 300
     names: tuple[str, ...] = ("token", "access_token")
@@ -111,6 +113,8 @@ class TokenServer:
         kind, _, rest = scope.partition(":")
         name, _, actions = rest.rpartition(":")
         allowed = {"pull", "push", "delete", "*"} if user else set()
+        if user in self.pushers:
+            allowed = {"pull", "push"}
         if user in self.readers or any(fnmatchcase(name, pattern) for pattern in self.public):
             allowed = allowed & {"pull"} if user in self.readers else allowed | {"pull"}
         return {"type": kind, "name": name, "actions": [one for one in actions.split(",") if one in allowed]}
