@@ -152,7 +152,7 @@ def test_users_are_names_or_ids(user: str) -> None:
         ("compile-python = 3.12", "compile-python must be a string, not 3.12"),
         ('debian = {check-valid-until = "no"}', "check-valid-until must be true or false, not 'no'"),
         ("debian = {mirror = 1}", "mirror must be a string"),
-        ('compression = "xz"', "compression must be \"gzip\" or \"zstd\", not 'xz'"),
+        ('compression = "xz"', 'compression must be "gzip" or "zstd", not \'xz\''),
         ("compression = 9", "compression must be a string, not 9"),
         ("verify = {allow = 1}", "tool.crossdock.verify: allow must be an array of strings"),
         ("target = []", "tool.crossdock has no setting 'target'"),
