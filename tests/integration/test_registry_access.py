@@ -6,7 +6,7 @@ import base64
 import json
 import subprocess
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -257,6 +257,33 @@ def test_who_may_only_read_cannot_push(guarded: Registry, home: dict[str, str], 
         push(at(guarded.address, home, "ro/app:1"), image)
 
 
+def test_whether_one_may_push_is_seen_beforehand(
+    guarded: Registry, tokens: TokenServer, home: dict[str, str], image: SampleImage
+) -> None:
+    docker_config(home, {"auths": {guarded.address: {"auth": login("ro")}}})
+    with pytest.raises(RegistryAuthError, match=r"cannot push to .*ro/before"):
+        at(guarded.address, home, "ro/before:1").check_push()
+    docker_config(home, {"auths": {guarded.address: {"auth": login()}}})
+    with flaky_registry(guarded.url) as proxy:
+        docker_config(home, {"auths": {proxy.address: {"auth": login()}}})
+        at(proxy.address, home, "ada/before:1").check_push()
+        assert [one.kind for one in proxy.exchanges if one.status < 300] == ["upload-start", "upload-cancel"]
+        assert tokens.asked[-1].scopes == ("repository:ada/before:pull,push,delete",)
+
+
+def test_who_may_not_give_an_upload_up_does_not_ask_again(
+    guarded: Registry, tokens: TokenServer, home: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "pushers", frozenset({"ada"}))
+    with flaky_registry(guarded.url) as proxy:
+        docker_config(home, {"auths": {proxy.address: {"auth": login()}}})
+        repository = at(proxy.address, home, "ada/kept:1")
+        for _ in range(3):
+            repository.check_push()
+        assert len([one for one in proxy.asked("upload-start") if one.status == 202]) == 3
+        assert [one.status for one in proxy.asked("upload-cancel")] == [401, 401]
+
+
 def test_a_password_that_the_token_server_does_not_take(
     guarded: Registry, home: dict[str, str], tokens: TokenServer
 ) -> None:
@@ -365,6 +392,106 @@ def test_credentials_are_not_sent_to_an_unsafe_token_server(
             at(proxy.address, home).manifest()
 
 
+class TokenOnly(BaseHTTPRequestHandler):
+    """A registry with nothing in it, and its token service, which answers as a test wants."""
+
+    protocol_version = "HTTP/1.1"
+    answer = b""
+    pause = 0.0
+    leads_to = ""
+    seen: list[tuple[str, str]]
+
+    def do_GET(self) -> None:
+        authorization = self.headers.get("Authorization", "")
+        self.seen.append((self.path.partition("?")[0], authorization))
+        if self.path.startswith("/token") and self.leads_to:
+            self._send(307, b"", Location=self.leads_to)
+        elif self.path.startswith(("/token", "/other")):
+            self._send(200, self.answer)
+        elif authorization.startswith("Bearer "):
+            self._send(404, b"")
+        else:
+            realm = f"http://127.0.0.1:{self.server.server_address[1]}/token"  # type: ignore[index]
+            self._send(401, b"", **{"WWW-Authenticate": f'Bearer realm="{realm}"'})
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def _send(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        for number in range(len(body)):
+            self.wfile.write(body[number : number + 1])
+            if self.pause:
+                threading.Event().wait(self.pause)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def token_only(answer: bytes, *, pause: float = 0.0, leads_to: str = "") -> Iterator[tuple[str, type[TokenOnly]]]:
+    class Handler(TokenOnly):
+        seen: list[tuple[str, str]] = []  # noqa: RUF012  one test's own
+
+    Handler.answer, Handler.pause, Handler.leads_to = answer, pause, leads_to
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.block_on_close = False
+    server.daemon_threads = True
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}", Handler
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("seconds", ["1" + "0" * 400, "NaN", "Infinity", "-5", '"soon"', "null", "true"])
+def test_a_token_may_say_anything_of_its_end(home: dict[str, str], seconds: str) -> None:
+    with token_only(b'{"token": "abc", "expires_in": %s}' % seconds.encode()) as (address, handler):
+        repository = at(address, home)
+        assert repository.find_manifest() is None
+        assert repository.find_manifest() is None
+    assert [path for path, _ in handler.seen].count("/token") == 1
+
+
+def test_a_token_that_trickles_in_is_given_up(home: dict[str, str]) -> None:
+    with token_only(b'{"token": "' + b"a" * 1000 + b'"}', pause=0.05) as (address, _):
+        environ = home | {"UV_HTTP_TIMEOUT": "0.4"}
+        with pytest.raises(RegistryError, match=r"/token: the server sent [0-9]+ bytes in"):
+            at(address, environ, retries=0).manifest()
+
+
+def test_a_token_service_may_have_moved(home: dict[str, str]) -> None:
+    with token_only(b'{"token": "abc"}', leads_to="/other/token") as (address, handler):
+        docker_config(home, {"auths": {address: {"auth": login()}}})
+        assert at(address, home).find_manifest() is None
+    assert ("/other/token", f"Basic {login()}") in handler.seen
+
+
+def test_where_a_token_service_leads_to_never_sees_credentials(home: dict[str, str]) -> None:
+    with (
+        token_only(b'{"token": "abc"}') as (elsewhere, other),
+        token_only(b"", leads_to=f"http://{elsewhere}/other") as (address, handler),
+    ):
+        docker_config(home, {"auths": {address: {"auth": login()}, elsewhere: {"auth": login("ro")}}})
+        assert at(address, home).find_manifest() is None
+    assert other.seen == [("/other", "")]
+    assert ("/token", f"Basic {login()}") in handler.seen
+
+
+def test_a_token_service_that_leads_in_a_circle_is_given_up(home: dict[str, str]) -> None:
+    with (
+        token_only(b"", leads_to="/token") as (address, _),
+        pytest.raises(RegistryAuthError, match=r"token service .* 307"),
+    ):
+        at(address, home).manifest()
+
+
 # Helpers
 
 
@@ -468,6 +595,18 @@ def test_a_store_of_blobs_elsewhere_never_sees_credentials(
     assert len(Elsewhere.seen) == 1
     assert "authorization" not in Elsewhere.seen[0]
     assert "cookie" not in Elsewhere.seen[0]
+
+
+def test_a_registry_that_leads_to_another_one_is_not_lent_credentials(
+    guarded: Registry, tokens: TokenServer, home: dict[str, str]
+) -> None:
+    with flaky_registry("http://127.0.0.1:1") as proxy:
+        docker_config(home, {"auths": {address: {"auth": login()} for address in (proxy.address, guarded.address)}})
+        proxy.fail("manifest-get", fault=redirect_to(guarded.url))
+        tokens.asked.clear()
+        with pytest.raises(RegistryError, match=r"(?s)redirects to, answers 401.*name that in the reference"):
+            at(proxy.address, home).manifest()
+        assert tokens.asked == []
 
 
 def test_a_redirect_from_https_to_http_is_refused(

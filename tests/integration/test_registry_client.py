@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 from tests.e2e.newer import newer_root
-from tests.support.flakyregistry import FlakyRegistry, flaky_registry
+from tests.support.flakyregistry import Fault, FlakyRegistry, flaky_registry
 from tests.support.registries import Registry, missing_children, running_referrers_registry, running_registry
 from tests.support.registryfaults import (
     break_request_after,
@@ -164,6 +164,7 @@ def test_layers_of_another_repository_are_mounted(flaky: FlakyRegistry, image: S
     stats = push_image(other, image.index, image.manifests, image.blobs, tags=["1"], mount_from=names)
     assert (stats.mounted, stats.uploaded) == (5, 0)
     assert flaky.sent("upload-data", "upload-end") == 0
+    assert len(flaky.asked("upload-cancel")) == 5, "what the registry began instead of a mount is given up"
 
 
 def test_a_layer_of_another_repository_of_the_registry_is_mounted(flaky: FlakyRegistry, image: SampleImage) -> None:
@@ -195,6 +196,29 @@ def test_a_failed_mount_becomes_an_upload(flaky: FlakyRegistry, image: SampleIma
     repository.upload(image.layer, image.blobs[0].content)  # type: ignore[arg-type]
     assert at(flaky.address).has_blob(image.layer)
     assert flaky.asked("upload-start") == [], "the upload that the registry began is the one that is used"
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 405, 500])
+def test_a_registry_that_fails_over_mounts_is_sent_the_blobs(
+    flaky: FlakyRegistry, image: SampleImage, code: int
+) -> None:
+    flaky.fail("mount", fault=status(code), times=999)
+    names = {blob.descriptor.digest: ["base"] for blob in image.blobs}
+    stats = push_image(
+        at(flaky.address, retries=1), image.index, image.manifests, image.blobs, tags=["1"], mount_from=names
+    )
+    assert (stats.mounted, stats.uploaded) == (0, 5)
+    assert at(flaky.address).manifest() == image.index
+
+
+def test_a_blob_that_is_said_to_be_empty_is_sent_again(flaky: FlakyRegistry, image: SampleImage) -> None:
+    push(at(flaky.address), image, "1")
+    flaky.fail("blob-check", fault=with_header("content-length", "0"))
+    assert not at(flaky.address).has_blob(image.layer)
+    assert at(flaky.address).has_blob(image.layer)
+    flaky.fail("blob-check", fault=with_header("content-length", "5"))
+    with pytest.raises(RegistryContentError, match=r"'5' bytes instead of 3145728"):
+        at(flaky.address).has_blob(image.layer)
 
 
 def test_tags_are_listed_over_several_pages(flaky: FlakyRegistry, image: SampleImage) -> None:
@@ -243,6 +267,8 @@ def test_a_manifest_is_found_without_being_read(flaky: FlakyRegistry, image: Sam
     flaky.fail("manifest-check", fault=with_header("docker-content-digest", ""))
     assert at(flaky.address).find_manifest("1") == image.index.descriptor
     assert len(flaky.asked("manifest-get")) == 1, "a registry that does not say the digest is asked for the whole"
+    flaky.fail("manifest-check", fault=with_header("content-length", "0"))
+    assert at(flaky.address).find_manifest("1") == image.index.descriptor
 
 
 def test_an_empty_blob_can_be_sent(registry: Registry, tmp_path: Path) -> None:
@@ -287,6 +313,78 @@ def test_where_there_is_no_referrers_api_a_tag_stands_in_for_it(registry: Regist
         made["application/vnd.in-toto+json"].descriptor.digest
     ]
     assert subject.replace(":", "-") in registry.tags("team/app")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        status(400),
+        status(405),
+        status(406),
+        status(501),
+        status(200, b"<html>not here</html>", content_type="text/html"),
+        status(200, b'{"manifests": []}', content_type="application/json"),
+    ],
+)
+def test_registries_say_in_many_ways_that_they_have_no_referrers_api(
+    flaky: FlakyRegistry, image: SampleImage, answer: Fault
+) -> None:
+    flaky.fail("referrers", fault=answer, times=99)
+    repository = at(flaky.address)
+    push(repository, image, "1")
+    descriptor, data, manifest = attachment(image, "a/b")
+    repository.upload(descriptor, data)
+    repository.attach(manifest, image.index.descriptor.digest)
+    found = at(flaky.address).referrers(image.index.descriptor.digest)
+    assert [one.digest for one in found] == [manifest.descriptor.digest]
+
+
+@pytest.mark.parametrize("which", ["index", "manifest"])
+def test_a_registry_that_takes_the_tag_of_referrers_for_a_digest_has_none(
+    flaky: FlakyRegistry, image: SampleImage, which: str
+) -> None:
+    repository = at(flaky.address)
+    push(repository, image, "1")
+    subject = image.index if which == "index" else image.manifests[0]
+    digest, kind = subject.descriptor.digest, subject.descriptor.media_type
+    alias = digest.replace(":", "-")
+    flaky.fail("manifest-get", fault=status(200, subject.data, content_type=kind), match=alias, times=9)
+    assert repository.referrers(digest) == []
+    descriptor, data, manifest = attachment(image, "a/b")
+    repository.upload(descriptor, data)
+    with pytest.raises(RegistryRefusedError, match=rf"(?s)takes the tag {alias} for the image.*--no-attachments"):
+        repository.attach(manifest, digest)
+    assert [put.target for put in flaky.asked("manifest-put") if alias in put.target] == []
+
+
+def test_what_others_said_under_the_tag_of_referrers_stays(registry: Registry, image: SampleImage) -> None:
+    repository = at(registry.address)
+    push(repository, image, "1")
+    subject = image.index.descriptor.digest
+    tag = subject.replace(":", "-")
+    other = {**image.manifests[0].descriptor.to_json(), "urls": ["https://mirror.example/x"], "data": "e30="}
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [other], "annotations": {"whose": "theirs"}}
+    repository.put_manifest(json_blob(INDEX, index), tag)
+    descriptor, data, manifest = attachment(image, "a/b")
+    repository.upload(descriptor, data)
+    repository.attach(manifest, subject)
+    kept = json.loads(at(registry.address).manifest(tag).data)
+    assert kept["annotations"] == {"whose": "theirs"}
+    assert kept["manifests"][0] == other
+    assert kept["manifests"][1]["digest"] == manifest.descriptor.digest
+
+
+def test_text_that_cannot_be_written_under_the_tag_of_referrers_is_an_error(
+    flaky: FlakyRegistry, image: SampleImage
+) -> None:
+    repository = at(flaky.address)
+    push(repository, image, "1")
+    descriptor, data, manifest = attachment(image, "a/b")
+    repository.upload(descriptor, data)
+    body = b'{"manifests": [], "annotations": {"a": "\\ud800"}}'
+    flaky.fail("manifest-get", fault=status(200, body, content_type=INDEX), match="sha256-")
+    with pytest.raises(RegistryContentError, match="holds text that is none"):
+        repository.attach(manifest, image.index.descriptor.digest)
 
 
 def test_where_there_is_a_referrers_api_no_tag_is_written(image: SampleImage, tmp_path: Path) -> None:
@@ -466,6 +564,54 @@ def test_requests_that_are_too_large_are_made_smaller(flaky: FlakyRegistry, tmp_
     assert chunks == [16 << 20, 4 << 20]
 
 
+@pytest.mark.parametrize(
+    ("chunk", "said"),
+    [
+        *((0, said) for said in ("0-0", "0-12582912", "nonsense", "")),
+        *((4 << 20, said) for said in ("0-4194303", "0-0", "0-12582912", "bytes=0-5", "nonsense", "")),
+    ],
+)
+def test_what_a_registry_took_is_not_sent_again_for_what_it_says_of_it(
+    flaky: FlakyRegistry, tmp_path: Path, chunk: int, said: str
+) -> None:
+    # Some always say where the first part ended, some how long the last one is, some are off by one.
+    descriptor, path = layer_file(tmp_path, 12 << 20)
+    flaky.fail("upload-data", fault=with_header("range", said), times=9, passing=1 if chunk else 0)
+    at(flaky.address, chunk_bytes=chunk).upload(descriptor, path)
+    assert at(flaky.address).has_blob(descriptor)
+    assert len(flaky.asked("upload-start")) == 1
+    assert flaky.sent("upload-data") == 12 << 20
+
+
+@pytest.mark.parametrize("answer", [status(403), status(405), status(501), with_header("range", "")])
+def test_an_upload_is_begun_again_where_it_is_not_told_how_far_it_is(
+    flaky: FlakyRegistry, tmp_path: Path, answer: Fault
+) -> None:
+    descriptor, path = layer_file(tmp_path, 12 << 20)
+    flaky.fail("upload-data", fault=hang_up, passing=1)
+    flaky.fail("upload-state", fault=answer)
+    at(flaky.address, chunk_bytes=4 << 20).upload(descriptor, path)
+    assert flaky.unmet == 0
+    assert len(flaky.asked("upload-start")) == 2
+    assert at(flaky.address).has_blob(descriptor)
+
+
+def test_an_upload_that_is_lost_again_and_again_is_given_up(flaky: FlakyRegistry, tmp_path: Path) -> None:
+    # Each time a little later than before: that must not make anybody send everything for ever.
+    descriptor, path = layer_file(tmp_path, 12 << 20)
+    for number in range(1, 11):
+        flaky.fail("upload-data", fault=status(404), passing=number * (number + 1) // 2)
+    with pytest.raises(RegistryNotFoundError, match="cannot push sha256:"):
+        at(flaky.address, chunk_bytes=1 << 20, retries=2).upload(descriptor, path)
+    assert len(flaky.asked("upload-start")) == 3
+
+
+def test_a_header_without_a_value_claims_nothing(flaky: FlakyRegistry, image: SampleImage) -> None:
+    flaky.fail("upload-end", "manifest-put", fault=with_header("docker-content-digest", " "), times=9)
+    push(at(flaky.address), image, "1")
+    assert at(flaky.address).manifest() == image.index
+
+
 def test_a_download_that_breaks_off_goes_on_where_it_was(
     flaky: FlakyRegistry, image: SampleImage, tmp_path: Path
 ) -> None:
@@ -534,6 +680,12 @@ def test_a_registry_that_is_not_there_is_an_error(registry: Registry) -> None:
         at(f"127.0.0.1:{free_port()}", retries=1).manifest()
 
 
+@pytest.mark.parametrize("address", ["localhost:99999", "registry.example:65536", "[:::::]:5000", "[::1]:70000"])
+def test_a_registry_that_cannot_be_is_an_error(address: str) -> None:
+    with pytest.raises(RegistryError, match=r"(?s)cannot read .*is no host, or has a port beyond 65535"):
+        at(address).manifest()
+
+
 def test_what_is_not_there_is_named(registry: Registry, image: SampleImage) -> None:
     push(at(registry.address), image, "1")
     with pytest.raises(RegistryNotFoundError, match="team/app:2"):
@@ -598,17 +750,18 @@ def test_a_blob_longer_than_its_descriptor_says_is_refused(registry: Registry, i
 
 @pytest.mark.parametrize("size", [1000, 5 << 20])
 @pytest.mark.parametrize("change", ["another byte", "shorter", "longer", "gone"])
-def test_a_damaged_file_is_never_pushed(registry: Registry, tmp_path: Path, size: int, change: str) -> None:
+def test_a_damaged_file_is_never_pushed(flaky: FlakyRegistry, tmp_path: Path, size: int, change: str) -> None:
     descriptor, path = layer_file(tmp_path, size)
     data = path.read_bytes()
     path.write_bytes({"another byte": data[:-1] + b"?", "shorter": data[:-1], "longer": data + b"?"}.get(change, b""))
     if change == "gone":
         path.unlink()
     with pytest.raises(DamagedLayerError, match="in the cache is damaged") as caught:
-        at(registry.address).upload(descriptor, path)
+        at(flaky.address).upload(descriptor, path)
     assert caught.value.digest == descriptor.digest
-    assert not at(registry.address).has_blob(descriptor)
-    assert list(registry.storage.rglob("_uploads/*/data")) == [], "the upload is cancelled"
+    assert not at(flaky.address).has_blob(descriptor)
+    # What the registry does with that is its own: one that still hears the upload may keep a file for a while.
+    assert len(flaky.asked("upload-cancel")) == len(flaky.asked("upload-start")), "the upload is cancelled"
 
 
 def test_nothing_is_asked_offline(registry: Registry) -> None:
@@ -670,6 +823,8 @@ def hostile() -> Iterator[tuple[type[Hostile], str]]:
         (b'{"manifests": []}', MANIFEST, "has another form"),
         (b'{"layers": [], "config": {}, "mediaType": "%s"}' % INDEX.encode(), MANIFEST, "has another form"),
         (b'{"layers": [], "mediaType": "text/plain"}', MANIFEST, "media type is 'text/plain'"),
+        (b'{"layers": [], "mediaType": []}', MANIFEST, "media type is no text"),
+        (b'{"layers": [], "mediaType": 1}', MANIFEST, "media type is no text"),
         (b'{"blobs": []}', "application/vnd.oci.artifact.manifest.v1+json", "neither an index nor"),
         (b" " * ((4 << 20) + 1), MANIFEST, "more than 4194304 bytes"),
         (gzip.compress(b'{"layers": []}'), MANIFEST, "something else than a JSON object"),

@@ -147,6 +147,7 @@ def test_nothing_secret_is_in_the_text_of_an_account(environ: dict[str, str], tm
         ('{"auths": {"x": "hush"}}', "entry of 'x' is not an object"),
         ('{"auths": {"x": {"auth": "hush!"}}}', "base64 of USER:PASSWORD"),
         ('{"auths": {"x": {"auth": "aHVzaA=="}}}', "base64 of USER:PASSWORD"),
+        ('{"auths": {"x": {"registrytoken": "hush\\nhush"}}}', "registrytoken of 'x' holds characters"),
         ('{"credsStore": 1}', "credsStore"),
         ('{"credHelpers": {"x": 1}}', "credHelpers"),
         ('{"credHelpers": [1]}', "credHelpers"),

@@ -20,12 +20,12 @@ from crossdock.errors import (
 from crossdock.oci.model import LAYER_GZIP, MANIFEST, Descriptor, json_blob
 from crossdock.oci.registry.answers import Refusal, status_failure
 from crossdock.oci.registry.certificates import certificate_folders, find_certificates
-from crossdock.oci.registry.client import check_redirect
 from crossdock.oci.registry.hosts import find_host, is_loopback
 from crossdock.oci.registry.lists import next_page
 from crossdock.oci.registry.reading import BlobReader, same_range
 from crossdock.oci.registry.referrers import descriptor_of, fallback_tag
 from crossdock.oci.registry.settings import RegistrySettings
+from crossdock.oci.registry.transport import check_redirect
 from crossdock.store.retries import TransientError
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ def test_other_machines_are_not_this_one(address: str) -> None:
         ("nonsense", ""),
         ("<" * 100_000, ""),
         ('<a>; rel="next' + '"' * 50_000, ""),
+        ('</next> ; title = "x" ;flag ; rel = "next" , <b>', "/next"),
+        ("<a>" + ("; b" + " " * 200) * 50 + '"', ""),
+        ("<a>" + ("; b=" + " " * 200) * 50 + '"', ""),
     ],
 )
 def test_the_next_page_is_found(header: str, expected: str) -> None:
@@ -149,6 +152,15 @@ def test_what_may_pass_is_tried_again(status: int) -> None:
 )
 def test_the_body_of_a_refusal_may_be_anything(body: bytes) -> None:
     assert Refusal.read(500, body).why().startswith("the registry answers 500 Internal Server Error")
+
+
+@pytest.mark.parametrize(
+    "detail", ["no artifacts here", {"message": "no artifacts here"}, {"description": "no artifacts here"}]
+)
+def test_the_detail_of_a_refusal_is_shown_too(detail: object) -> None:
+    error = {"code": "MANIFEST_INVALID", "message": "manifest invalid", "detail": detail}
+    refusal = Refusal.read(400, json.dumps({"errors": [error]}).encode())
+    assert refusal.why().endswith("MANIFEST_INVALID manifest invalid: no artifacts here")
 
 
 def test_what_a_registry_says_is_shown_in_short() -> None:

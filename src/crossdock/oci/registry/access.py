@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from crossdock.errors import RegistryAuthError
@@ -33,15 +33,17 @@ class Scope:
         repository: The repository.
         push: Whether it writes.
         mounts: Other repositories that it reads from.
+        delete: Whether it takes something away, such as an upload that was begun.
     """
 
     repository: str
     push: bool = False
     mounts: tuple[str, ...] = ()
+    delete: bool = False
 
     def texts(self) -> list[str]:
         """Spell it as token services want it."""
-        actions = "pull,push" if self.push else "pull"
+        actions = "pull" + (",push" if self.push else "") + (",delete" if self.delete else "")
         return [f"repository:{self.repository}:{actions}", *(f"repository:{name}:pull" for name in self.mounts)]
 
 
@@ -149,7 +151,7 @@ class Access:
 
     def _bearer(self, service: TokenService, scope: Scope, what: str) -> str:
         """Give a token that is good for a scope; fetched by one thread, used by all."""
-        wider = Scope(scope.repository, push=True, mounts=scope.mounts)
+        wider = replace(scope, push=True)
         now = time.monotonic()
         for one in (scope, wider):
             token = self._state.tokens.get(one)

@@ -88,9 +88,16 @@ def _complaints(body: bytes, hide: Callable[[str], str]) -> list[Complaint]:
     found = []
     for error in errors[:_MOST_ERRORS] if isinstance(errors, list) else ():
         if isinstance(error, dict):
-            code, message = error.get("code"), error.get("message")
-            found.append(Complaint(_shown(code, hide), _shown(message, hide)))
+            said = [_shown(text, hide) for text in (error.get("message"), _detail(error.get("detail")))]
+            found.append(Complaint(_shown(error.get("code"), hide), ": ".join(filter(None, said))))
     return found
+
+
+def _detail(detail: object) -> object:
+    """Find the words in what a registry says besides its message, which is often the same for all errors of a kind."""
+    if isinstance(detail, dict):
+        return detail.get("message") or detail.get("description")
+    return detail
 
 
 def _shown(text: object, hide: Callable[[str], str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["AuthFile", "candidates", "read_auth_file"]
 
 _MOST_BYTES = 4 << 20
+_SENDABLE = re.compile(r"[!-~]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +131,9 @@ def _account(path: Path, key: str, entry: object) -> Account | None:
         if not colon:
             raise _unusable(path, f"the auth of {key[:100]!r} is not base64 of USER:PASSWORD")
         password = password.rstrip("\0")
+    if not _SENDABLE.fullmatch(texts.get("registrytoken", "")):
+        # It is sent as it is, and what cannot be sent would be shown in an error.
+        raise _unusable(path, f"the registrytoken of {key[:100]!r} holds characters that cannot be sent")
     account = Account(
         source=str(path),
         user=user,

@@ -6,16 +6,16 @@ import contextlib
 import threading
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from crossdock.errors import RegistryAuthError, RegistryContentError, RegistryError
 from crossdock.oci.registry.access import Access
 from crossdock.oci.registry.answers import Refusal, status_failure
 from crossdock.oci.registry.hosts import is_loopback
-from crossdock.oci.registry.transport import finish, network_errors
+from crossdock.oci.registry.transport import check_redirect, finish, network_errors
 from crossdock.store.parallel import Cancellation
 from crossdock.store.retries import TransientError, retrying
-from crossdock.store.urls import origin, redact, split_credentials
+from crossdock.store.urls import origin, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from crossdock.oci.registry.settings import RegistrySettings
     from crossdock.oci.registry.transport import Body, Transport
 
-__all__ = ["Answer", "Client", "RefusedAnswer", "check_redirect"]
+__all__ = ["Answer", "Client", "RefusedAnswer"]
 
 T = TypeVar("T")
 
@@ -88,6 +88,8 @@ class Client:
         self.host = host
         self.settings = settings
         self.patience = transport.patience
+        #: Repositories in which an upload that was begun cannot be given up.
+        self.keeps_uploads: set[str] = set()
         self._transport = transport
         self._access = Access(host, transport, finder, settings.plain_http)
         self._base = ""
@@ -154,13 +156,25 @@ class Client:
 
         Raises:
             OfflineError: The network may not be used.
+            RegistryError: The address is none.
             TransientError: A registry on this machine, which may speak either, does not answer.
         """
         self._transport.check_online(what)
         with self._lock:
             if not self._base:
+                self._check_address(what)
                 self._base = f"{self._scheme(what)}://{self.host.address}"
             return self._base
+
+    def _check_address(self, what: str) -> None:
+        try:
+            origin(f"https://{self.host.address}")
+        except ValueError:
+            raise RegistryError(
+                what,
+                why=f"{self.host.name} is no host, or has a port beyond 65535",
+                hint="correct the registry in the reference: HOST, HOST:PORT or [IPV6]:PORT",
+            ) from None
 
     def _scheme(self, what: str) -> str:
         if self.host.name in self.settings.plain_http:
@@ -221,38 +235,13 @@ class Client:
         failure = status_failure(what, refusal, advice=advice)
         if not own and isinstance(failure, RegistryAuthError):
             failure = RegistryError(
-                what, why=f"{redact(answer.url)}, where the registry redirects to, answers {refusal.status}"
+                what,
+                why=f"{redact(answer.url)}, where the registry redirects to, answers {refusal.status}",
+                hint="credentials are for the registry alone: if it leads to another, name that in the reference",
             )
         if refusal.status not in expected or isinstance(failure, TransientError):
             return failure
         return RefusedAnswer(refusal, failure, elsewhere=not own)
-
-
-def check_redirect(url: str, location: str, what: str) -> str:
-    """Give the URL that an answer leads to.
-
-    Args:
-        url: What was asked for.
-        location: The answer's ``Location``.
-        what: What fails if this fails.
-
-    Raises:
-        RegistryContentError: It is no URL, or one that is less safe than the first.
-    """
-    try:
-        # Userinfo in a redirect is the server's idea of who we are, not the user's.
-        following, _ = split_credentials(urljoin(url, location))
-        scheme = origin(following)[0]
-        host = urlsplit(following).hostname
-    except ValueError:
-        raise RegistryContentError(what, why="the registry sends a location that is no URL") from None
-    if not host or scheme not in ("http", "https") or (scheme == "http" and url.startswith("https:")):
-        raise RegistryContentError(
-            what,
-            why=f"the registry leads from {redact(url)} to {redact(following)}, which is not HTTPS",
-            hint="a registry behind a proxy that ends TLS must be told so: X-Forwarded-Proto, or relative URLs",
-        )
-    return following
 
 
 def _with(headers: Mapping[str, str], authorization: str | None) -> Mapping[str, str]:

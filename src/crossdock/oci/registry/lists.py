@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from crossdock.errors import RegistryContentError
-from crossdock.oci.registry.reading import parse_json, read_limited
+from crossdock.oci.registry.reading import parse_json, read_limited, wrong
 from crossdock.store.urls import origin, split_credentials
 
 if TYPE_CHECKING:
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from crossdock.oci.registry.access import Scope
     from crossdock.oci.registry.client import Client
 
-__all__ = ["next_page", "pages"]
+__all__ = ["next_page", "pages", "tag_names"]
 
 _PAGE_LIMIT = 8 << 20
 _MOST_PAGES = 1000
-_LINK = re.compile(r"""\s*<([^<>\s]*)>((?:\s*;\s*[^\s;,="]+\s*(?:=\s*(?:"[^"]*"|[^\s;,"]*))?)*)\s*(?:,|$)""")
+_MOST_TAGS = 1_000_000
+_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+# Nothing is given back once it matched: else blanks could be shared out in so many ways that a header takes for ever.
+_LINK = re.compile(
+    r"""\s*+<([^<>\s]*+)>((?:\s*+;\s*+[^\s;,="]++\s*+(?:=\s*+(?:"[^"]*+"|[^\s;,"]*+))?+)*+)\s*+(?:,|$)"""
+)
 _NEXT = re.compile(r"""(?:^|;)\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next\s*(?=;|$))""", re.IGNORECASE)
 _LONGEST_HEADER = 16384
 
@@ -39,7 +44,7 @@ def next_page(header: str) -> str:
 
 def pages(
     client: Client, path: str, scope: Scope, *, what: str, expected: Collection[int] = ()
-) -> Iterator[tuple[dict[str, object], Mapping[str, str]]]:
+) -> Iterator[tuple[bytes, Mapping[str, str]]]:
     """Read a list page by page.
 
     Args:
@@ -67,8 +72,21 @@ def pages(
                 return read_limited(answer, _PAGE_LIMIT, client.patience, what=what), answer.url, answer.headers
 
         data, url, headers = client.retrying(read)
-        yield parse_json(data, what=what), headers
+        yield data, headers
         target = _following(client.base(what), url, next_page(headers.get("link", "")), what)
+
+
+def tag_names(client: Client, repository: str, scope: Scope, *, what: str) -> Iterator[str]:
+    """List the tags of a repository; arguments and errors as `pages`."""
+    count = 0
+    for page, _ in pages(client, f"/v2/{repository}/tags/list?n=1000", scope, what=what):
+        names = parse_json(page, what=what).get("tags") or []
+        if not isinstance(names, list):
+            raise wrong(what, "the registry sends something else than a list of tags")
+        count += len(names)
+        if count > _MOST_TAGS:
+            raise wrong(what, f"there are more than {_MOST_TAGS}")
+        yield from (name for name in names if isinstance(name, str) and _TAG.fullmatch(name))
 
 
 def _following(base: str, url: str, target: str, what: str) -> str:

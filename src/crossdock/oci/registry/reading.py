@@ -113,25 +113,27 @@ def _media_type(value: dict[str, object], content_type: str, what: str) -> str:
             why="it is a Docker manifest of schema 1, which no registry should have any more",
             hint="push the image again with a newer tool, or use another tag",
         )
+    stated = value.get("mediaType")
+    if stated is not None and not isinstance(stated, str):
+        raise wrong(what, "its media type is no text")
     index, image = "manifests" in value, "layers" in value or "config" in value
     if index and image:
         raise wrong(what, "it could be an index and an image's manifest at once")
     known = INDEX_TYPES if index else MANIFEST_TYPES if image else frozenset[str]()
-    for stated in (value.get("mediaType"), sent):
-        if stated in INDEX_TYPES | MANIFEST_TYPES and stated not in known:
-            raise wrong(what, f"it says that it is {stated}, and has another form")
+    for said in (stated, sent):
+        if said in INDEX_TYPES | MANIFEST_TYPES and said not in known:
+            raise wrong(what, f"it says that it is {said}, and has another form")
     if not known:
         raise RegistryContentError(
             what,
             why="it is neither an index nor an image's manifest",
             hint="name an image: other artifacts have other kinds of manifests",
         )
-    stated = value.get("mediaType")
-    if isinstance(stated, str) and stated not in known:
+    if stated is None:
+        return sent if sent in known else (INDEX if index else MANIFEST)
+    if stated not in known:
         raise wrong(what, f"its media type is {stated[:100]!r}")
-    if isinstance(stated, str):
-        return stated
-    return sent if sent in known else (INDEX if index else MANIFEST)
+    return stated
 
 
 def same_range(header: str, offset: int, size: int) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from crossdock.errors import RegistryContentError, RegistryError, RegistryNotFoundError
+from crossdock.errors import RegistryContentError, RegistryError, RegistryNotFoundError, RegistryRefusedError
 from crossdock.oci.model import INDEX, INDEX_TYPES, Blob, Descriptor, json_blob
 from crossdock.oci.registry.client import RefusedAnswer
 from crossdock.oci.registry.lists import pages
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["add_to_tag", "descriptor_of", "fallback_tag", "find_referrers", "is_listed"]
 
 # A registry without the API answers in one of these ways.
-_NO_API = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.BAD_REQUEST)
+_NO_API = (
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.NOT_ACCEPTABLE,
+    HTTPStatus.NOT_IMPLEMENTED,
+)
 _MOST = 10_000
 _WRITES = 5
 
@@ -35,7 +41,7 @@ def find_referrers(repository: Repository, digest: str, artifact_type: str) -> l
     what = f"cannot list what refers to {repository.name}@{digest}"
     found = _by_api(repository, digest, what)
     if found is None:
-        found = _listed(repository, digest, what)
+        found = _entries((_tagged_index(repository, digest, what) or {}).get("manifests", []), what)
     return [one for one in found if not artifact_type or one.artifact_type == artifact_type]
 
 
@@ -51,8 +57,12 @@ def _by_api(repository: Repository, digest: str, what: str) -> list[Descriptor] 
     found: list[Descriptor] = []
     try:
         # Filtered here: registries may pass over the parameter, and lists are short.
-        for page, _ in pages(repository.client, path, repository.scope(), what=what, expected=_NO_API):
-            found += _entries(page.get("manifests"), what)
+        for page, headers in pages(repository.client, path, repository.scope(), what=what, expected=_NO_API):
+            kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+            if not found and kind not in INDEX_TYPES:
+                # Such as the page that a web server shows for every path it does not know.
+                return None
+            found += _entries(parse_json(page, what=what).get("manifests"), what)
             if len(found) > _MOST:
                 raise RegistryContentError(what, why=f"there are more than {_MOST}")
     except RefusedAnswer:
@@ -91,15 +101,23 @@ def add_to_tag(repository: Repository, manifest: Blob, subject: str) -> None:
     what = f"cannot list {repository.name}@{manifest.descriptor.digest} as referring to {subject}"
     added = descriptor_of(manifest)
     for _ in range(_WRITES):
-        listed = _listed(repository, subject, what)
-        if any(one.digest == added.digest for one in listed):
+        index = _tagged_index(repository, subject, what)
+        if index is None:
+            raise RegistryRefusedError(
+                what,
+                why=f"the registry lists no referrers, and takes the tag {fallback_tag(subject)} for the image itself",
+                hint="use a newer version of the registry, or --no-attachments",
+            )
+        entries = index.get("manifests", [])
+        if any(one.digest == added.digest for one in _entries(entries, what)):
             return
-        index = {
-            "schemaVersion": 2,
-            "mediaType": INDEX,
-            "manifests": [one.to_json() for one in (*listed, added)],
-        }
-        repository.put_manifest(json_blob(INDEX, index), fallback_tag(subject))
+        # What others say in there stays, whether it is understood here or not.
+        index |= {"schemaVersion": 2, "mediaType": INDEX, "manifests": [*entries, added.to_json()]}
+        try:
+            blob = json_blob(INDEX, index)
+        except ValueError:
+            raise RegistryContentError(what, why=f"the tag {fallback_tag(subject)} holds text that is none") from None
+        repository.put_manifest(blob, fallback_tag(subject))
     raise RegistryError(
         what,
         why=f"the tag {fallback_tag(subject)} is changed by others all the time",
@@ -107,18 +125,22 @@ def add_to_tag(repository: Repository, manifest: Blob, subject: str) -> None:
     )
 
 
-def _listed(repository: Repository, digest: str, what: str) -> list[Descriptor]:
+def _tagged_index(repository: Repository, digest: str, what: str) -> dict[str, Any] | None:
+    """Read the index under the fallback tag; empty if there is none, and None if the registry takes it for a digest."""
     try:
         index = repository.manifest(fallback_tag(digest))
     except RegistryNotFoundError:
-        return []
+        return {}
+    if index.descriptor.digest == digest:
+        # GitLab's does that. What is in the image must not be taken for what refers to it.
+        return None
     if index.descriptor.media_type not in INDEX_TYPES:
         raise RegistryContentError(
             what,
             why=f"the tag {fallback_tag(digest)} is not a list of referrers",
             hint="somebody pushed an image under that tag: remove it",
         )
-    return _entries(parse_json(index.data, what=what).get("manifests"), what)
+    return parse_json(index.data, what=what)
 
 
 def _entries(values: object, what: str) -> list[Descriptor]:

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from crossdock.errors import RegistryAuthError, RegistryContentError, RegistryNotFoundError
+from crossdock.errors import RegistryContentError, RegistryError, RegistryNotFoundError
 from crossdock.oci.content import MANIFEST_LIMIT
 from crossdock.oci.model import INDEX_TYPES, MANIFEST_TYPES, Blob, Descriptor, is_digest
 from crossdock.oci.registry.access import Scope
@@ -30,8 +30,7 @@ __all__ = ["Repository"]
 
 T = TypeVar("T")
 
-_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
-_MOST_TAGS = 1_000_000
+_LENGTH = re.compile(r"[1-9][0-9]{0,11}")
 _COPY = 1 << 18
 _ABSENT = (HTTPStatus.NOT_FOUND,)
 
@@ -134,8 +133,8 @@ class Repository:
             return None
         if is_digest(version) and digest != version:
             raise wrong(what, f"the registry says that it has the digest {digest[:100]!r}")
-        if kind in INDEX_TYPES | MANIFEST_TYPES and is_digest(digest) and size.isascii() and size.isdigit():
-            return Descriptor(media_type=kind, digest=digest, size=int(size[:12]))
+        if kind in INDEX_TYPES | MANIFEST_TYPES and is_digest(digest) and _LENGTH.fullmatch(size):
+            return Descriptor(media_type=kind, digest=digest, size=int(size))
         with contextlib.suppress(RegistryNotFoundError):
             return self.manifest(version).descriptor
         return None
@@ -200,7 +199,12 @@ class Repository:
         def ask() -> str:
             path = f"/v2/{self.path}/blobs/{descriptor.digest}"
             with self.client.ask(
-                "HEAD", path, self.scope(), what=what, expected=(*_ABSENT, HTTPStatus.FORBIDDEN)
+                "HEAD",
+                path,
+                self.scope(),
+                what=what,
+                expected=(*_ABSENT, HTTPStatus.FORBIDDEN),
+                cancellation=cancellation,
             ) as answer:
                 return answer.headers.get("content-length", "")
 
@@ -210,6 +214,9 @@ class Repository:
             if answer.refusal.status in _ABSENT or answer.elsewhere:
                 return False
             raise answer.failure from None
+        if size == "0" and descriptor.size:
+            # A blob that was cut to nothing, or something on the way that counts the bytes of this answer.
+            return False
         if size and size != str(descriptor.size):
             raise wrong(what, f"the registry says that it has {size[:20]!r} bytes instead of {descriptor.size}")
         self._remember(descriptor.digest)
@@ -228,33 +235,33 @@ class Repository:
             repository: Name of the other one within the registry.
             cancellation: What can stop it.
         """
-        what = f"cannot mount {descriptor.digest} into {self.name}"
-        source = quote(repository, safe="/")
-        target = f"/v2/{self.path}/blobs/uploads/?mount={quote(descriptor.digest, safe='')}&from={source}"
-        scope = self.scope(push=True, mounts=(repository,))
-
-        def ask() -> tuple[int, str]:
-            with self.client.ask(
-                "POST", target, scope, what=what, accept=(201, 202), expected=range(400, 500)
-            ) as answer:
-                from crossdock.oci.registry.client import check_redirect
-
-                location = answer.headers.get("location", "")
-                return answer.status, check_redirect(answer.url, location, what) if location else ""
+        from crossdock.oci.registry.uploads import begin_upload, cancel_upload
 
         try:
-            status, location = self.client.retrying(ask, cancellation)
-        except (RefusedAnswer, RegistryAuthError):
-            # Nothing may be read from the other one, it seems; whether this one may be written to shows later.
+            status, location = begin_upload(
+                self.client,
+                self.path,
+                self.scope(push=True, mounts=(repository,)),
+                what=f"cannot mount {descriptor.digest} into {self.name}",
+                query=f"?mount={quote(descriptor.digest, safe='')}&from={quote(repository, safe='/')}",
+                accept=(HTTPStatus.CREATED, HTTPStatus.ACCEPTED),
+                cancellation=cancellation,
+            )
+        except RegistryError:
+            # Nothing may be read from the other one, or this is not done here at all; some fail over it. Whether this
+            # one may be written to shows when the blob is sent instead.
             return False
-        if status == HTTPStatus.CREATED:
-            self._remember(descriptor.digest)
-            return True
-        if location:
-            # The registry began an upload instead; `upload` takes it.
-            with self._lock:
+        mounted = status == HTTPStatus.CREATED
+        with self._lock:
+            earlier = self._begun.pop(descriptor.digest, "")
+            if location and not mounted:
+                # The registry began an upload instead; `upload` takes it.
                 self._begun[descriptor.digest] = location
-        return False
+        if earlier:
+            cancel_upload(self.client, self.path, earlier)
+        if mounted:
+            self._remember(descriptor.digest)
+        return mounted
 
     def upload(
         self,
@@ -286,11 +293,25 @@ class Repository:
                 self.path,
                 descriptor,
                 proved,
-                exists=lambda: self.has_blob(descriptor),
+                exists=lambda: self.has_blob(descriptor, cancellation=cancellation),
                 begun=begun,
                 cancellation=cancellation,
             ).run()
         self._remember(descriptor.digest)
+
+    def check_push(self) -> None:
+        """See that this may be written to, by an upload that is begun and given up at once.
+
+        Raises:
+            RegistryAuthError: It may not: the credentials are wrong, or there are none.
+            RegistryError: The registry cannot be reached, has no such repository, or refuses for another reason.
+        """
+        from crossdock.oci.registry.uploads import begin_upload, cancel_upload
+
+        self.writing()
+        _, session = begin_upload(self.client, self.path, self.scope(), what=f"cannot push to {self.name}")
+        if session:
+            cancel_upload(self.client, self.path, session)
 
     def put_manifest(self, blob: Blob, version: str | None = None) -> None:
         """Write a manifest or index, by its digest unless a tag is named.
@@ -334,18 +355,9 @@ class Repository:
             RegistryNotFoundError: There is no such repository.
             RegistryContentError: It is no list, or one without an end.
         """
-        from crossdock.oci.registry.lists import pages
+        from crossdock.oci.registry.lists import tag_names
 
-        what = f"cannot list the tags of {self.name}"
-        count = 0
-        for page, _ in pages(self.client, f"/v2/{self.path}/tags/list?n=1000", self.scope(), what=what):
-            names = page.get("tags") or []
-            if not isinstance(names, list):
-                raise wrong(what, "the registry sends something else than a list of tags")
-            count += len(names)
-            if count > _MOST_TAGS:
-                raise wrong(what, f"there are more than {_MOST_TAGS}")
-            yield from (name for name in names if isinstance(name, str) and _TAG.fullmatch(name))
+        return tag_names(self.client, self.path, self.scope(), what=f"cannot list the tags of {self.name}")
 
     def referrers(self, digest: str, artifact_type: str = "") -> list[Descriptor]:
         """List the manifests whose subject is a digest, by the referrers API or the tag that stands in for it.

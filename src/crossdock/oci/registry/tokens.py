@@ -13,10 +13,11 @@ from urllib.parse import urlencode, urlsplit
 from crossdock.errors import RegistryAuthError
 from crossdock.oci.registry.answers import Refusal, status_failure
 from crossdock.oci.registry.hosts import is_loopback
-from crossdock.oci.registry.transport import Body, finish, network_errors
+from crossdock.oci.registry.transport import Body, check_redirect, finish, network_errors
 from crossdock.store.credentials import basic_authorization
+from crossdock.store.http import Response
 from crossdock.store.http_errors import TRANSIENT
-from crossdock.store.urls import redact, split_credentials
+from crossdock.store.urls import origin, redact, split_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,10 +33,13 @@ _MOST_BYTES = 1 << 20
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,65536}")
 # What the specification says when the service says nothing, and the least it should give.
 _SECONDS = 60.0
+_MOST_SECONDS = 86_400.0
 # A token is not used when it is about to end.
 _MARGIN = 0.2
 _LONGEST_MARGIN_SECONDS = 30.0
 _CLIENT = "crossdock"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class TokenService:
         Raises:
             RegistryAuthError: The service refuses, or gives something else than a token.
             TransientError: It cannot be asked now.
-            RegistryError: It cannot be asked at all.
+            RegistryError: It cannot be asked at all, or leads where nothing may be asked.
         """
         began = time.monotonic()
         if account is not None and account.identity_token:
@@ -94,6 +98,15 @@ class TokenService:
         else:
             method, url, headers, body = self._request(account, scopes)
         response = transport.send(method, url, what=what, headers=headers, body=body)
+        for _ in range(_MOST_REDIRECTS):
+            if method != "GET" or response.status not in _REDIRECTS or "location" not in response.headers:
+                break
+            finish(response)
+            following = check_redirect(url, response.headers["location"], what)
+            if origin(following) != origin(url):
+                headers = {}
+            url = following
+            response = transport.send(method, url, what=what, headers=headers)
         if response.status != HTTPStatus.OK:
             refusal = Refusal.read(response.status, finish(response), response.headers.get("retry-after"), hide=hide)
             if refusal.status in TRANSIENT:
@@ -101,9 +114,9 @@ class TokenService:
             raise RegistryAuthError(what, why=f"the token service {redact(self.realm)}: {refusal.why()}", hint=advice)
         try:
             with network_errors(what, self.realm):
-                data = response.read(_MOST_BYTES + 1)
+                data = _read(Response(url=self.realm, raw=response, patience=transport.patience))
         finally:
-            response.close()
+            finish(response)
         return _read_token(data, began, lambda why: RegistryAuthError(what, why=why, hint=advice))
 
     def _request(self, account: Account | None, scopes: Sequence[str]) -> tuple[str, str, dict[str, str], Body | None]:
@@ -158,6 +171,16 @@ def token_service(challenge: Challenge, base: str, plain_http: frozenset[str], *
     return TokenService(realm=realm.partition("#")[0], service=challenge.parameters.get("service", ""))
 
 
+def _read(response: Response) -> bytes:
+    """Read so much of an answer that it shows when it is too long; one that trickles in is given up."""
+    data = bytearray()
+    for piece in response.chunks():
+        data += piece
+        if len(data) > _MOST_BYTES:
+            break
+    return bytes(data)
+
+
 def _read_token(data: bytes, began: float, error: Callable[[str], RegistryAuthError]) -> Token:
     try:
         answer: Any = json.loads(data) if len(data) <= _MOST_BYTES else None
@@ -169,6 +192,7 @@ def _read_token(data: bytes, began: float, error: Callable[[str], RegistryAuthEr
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise error("the token service sends an object without a usable token")
     seconds = answer.get("expires_in")
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds <= 0:
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds > 0:
         seconds = _SECONDS
+    seconds = min(seconds, _MOST_SECONDS)
     return Token(value, began + seconds - min(seconds * _MARGIN, _LONGEST_MARGIN_SECONDS))

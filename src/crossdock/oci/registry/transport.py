@@ -7,16 +7,23 @@ import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from crossdock import __version__
-from crossdock.errors import DownloadError, HttpConfigError, OfflineError, RegistryConfigError, RegistryError
+from crossdock.errors import (
+    DownloadError,
+    HttpConfigError,
+    OfflineError,
+    RegistryConfigError,
+    RegistryContentError,
+    RegistryError,
+)
 from crossdock.oci.registry.certificates import certificate_folders, find_certificates
 from crossdock.oci.registry.hosts import find_host, is_loopback
 from crossdock.store.connections import Connections
 from crossdock.store.http_errors import reported
 from crossdock.store.retries import TransientError
-from crossdock.store.urls import redact
+from crossdock.store.urls import origin, redact, split_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
     from crossdock.errors import CrossdockError
     from crossdock.store.connections import HostCertificates
 
-__all__ = ["Body", "Transport", "finish", "network_errors"]
+__all__ = ["Body", "Transport", "check_redirect", "finish", "network_errors"]
 
 # A registry may move gigabytes inside its storage before it says that an upload is complete.
 _SLOWEST_ANSWER_SECONDS = 300.0
@@ -172,6 +179,33 @@ def _converted(what: str, url: str, error: CrossdockError) -> RegistryError:
     if _CLIENT_CERTIFICATE.search(error.why):
         hint = _CLIENT_HINT
     return RegistryError(what, why=f"{redact(url)}: {error.why}", hint=hint)
+
+
+def check_redirect(url: str, location: str, what: str) -> str:
+    """Give the URL that an answer leads to.
+
+    Args:
+        url: What was asked for.
+        location: The answer's ``Location``.
+        what: What fails if this fails.
+
+    Raises:
+        RegistryContentError: It is no URL, or one that is less safe than the first.
+    """
+    try:
+        # Userinfo in a redirect is the server's idea of who we are, not the user's.
+        following, _ = split_credentials(urljoin(url, location))
+        scheme = origin(following)[0]
+        host = urlsplit(following).hostname
+    except ValueError:
+        raise RegistryContentError(what, why="the registry sends a location that is no URL") from None
+    if not host or scheme not in ("http", "https") or (scheme == "http" and url.startswith("https:")):
+        raise RegistryContentError(
+            what,
+            why=f"the registry leads from {redact(url)} to {redact(following)}, which is not HTTPS",
+            hint="a registry behind a proxy that ends TLS must be told so: X-Forwarded-Proto, or relative URLs",
+        )
+    return following
 
 
 def finish(response: BaseHTTPResponse) -> bytes:

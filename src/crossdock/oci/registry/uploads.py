@@ -12,10 +12,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from crossdock.errors import CrossdockError, RegistryContentError
+from crossdock.errors import CrossdockError, RegistryAuthError, RegistryRefusedError
 from crossdock.oci.registry.access import Scope
-from crossdock.oci.registry.client import RefusedAnswer, check_redirect
-from crossdock.oci.registry.transport import Body
+from crossdock.oci.registry.client import RefusedAnswer
+from crossdock.oci.registry.reading import wrong
+from crossdock.oci.registry.transport import Body, check_redirect
 from crossdock.store.parallel import Cancellation
 from crossdock.store.retries import TransientError
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from crossdock.oci.registry.client import Answer, Client
     from crossdock.oci.registry.proving import ProvedContent
 
-__all__ = ["Upload", "cancel_upload"]
+__all__ = ["Upload", "begin_upload", "cancel_upload"]
 
 #: Blobs up to this size are proved first, and sent by one request.
 SMALL_BYTES = 1 << 20
@@ -42,7 +43,8 @@ _LOST_CODES = ("BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN", "DIGEST_INVALID", "
 _LOST = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE})
 _PERHAPS_LOST = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT})
 _TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-_UNSUCCESSFUL = frozenset(range(400, 500)) - {401, 403, 408, 425, 429}
+# How far an upload is, is not told by every registry, nor by a store of blobs that it leads to.
+_UNTOLD = frozenset({*range(400, 500), 501}) - {401, 408, 425, 429}
 
 
 class Upload:
@@ -130,9 +132,8 @@ class Upload:
         with self._losing(), self._ask("PATCH", self._session, headers=headers, body=body) as answer:
             self._session = self._location(answer)
             kept = _kept(answer, start + count)
-        if not start < kept <= start + count:
-            raise self._begin_again(f"the registry has {kept} bytes where it should have {start + count}")
-        self._offset = kept
+        # Some say how long this part is, or say the same for ever. They took it, and the last request's digest tells.
+        self._offset = kept if start < kept <= start + count else start + count
 
     def _complete(self, body: Body | None) -> None:
         separator = "&" if "?" in self._session else "?"
@@ -140,25 +141,24 @@ class Upload:
         headers = {"Content-Type": "application/octet-stream"} if body is not None else {}
         accept = (HTTPStatus.CREATED, HTTPStatus.NO_CONTENT)
         with self._losing(), self._ask("PUT", url, headers=headers, body=body, accept=accept) as answer:
-            claimed = answer.headers.get("docker-content-digest", self._descriptor.digest)
+            claimed = answer.headers.get("docker-content-digest", "")
         self._session = ""
-        if claimed != self._descriptor.digest:
-            raise RegistryContentError(
-                self._what, why=f"the registry says that it got {claimed[:100]!r}", hint="tell who runs it"
-            )
+        if claimed and claimed != self._descriptor.digest:
+            raise wrong(self._what, f"the registry says that it got {claimed[:100]!r}")
 
     def _recovered(self) -> bool:
         """After a failure, find out how far the registry came; say whether it has all of it."""
         if self._session and self._descriptor.size > SMALL_BYTES:
             try:
-                with self._ask("GET", self._session, accept=(200, 202, 204), expected=_UNSUCCESSFUL) as answer:
+                with self._ask("GET", self._session, accept=(200, 202, 204), expected=_UNTOLD) as answer:
                     self._session = self._location(answer, self._session)
-                    self._offset = _kept(answer, 0)
+                    self._offset = _kept(answer, -1)
             except RefusedAnswer:
                 self._session = ""
-            if self._session and self._offset <= self._descriptor.size:
+            if self._session and 0 <= self._offset <= self._descriptor.size:
                 return False
-        self._session, self._offset = "", 0
+        # All that was sent is lost, so coming as far again, or a little further, is no progress.
+        self._session, self._offset, self._furthest = "", 0, self._descriptor.size
         return self._exists()
 
     def _ask(
@@ -192,9 +192,10 @@ class Upload:
             yield
         except RefusedAnswer as answer:
             refusal, failure = answer.refusal, answer.failure
-            if refusal.status == _TOO_LARGE and self._take_smaller_chunks():
-                raise self._begin_again(refusal.why()) from None
-            if refusal.status in _LOST or refusal.has(*_LOST_CODES):
+            smaller = refusal.status == _TOO_LARGE and self._take_smaller_chunks()
+            if smaller:
+                cancel_upload(self._client, self._repository, self._session)
+            if smaller or refusal.status in _LOST or refusal.has(*_LOST_CODES):
                 self._session = ""
                 raise TransientError(failure) from None
             raise failure from None
@@ -205,12 +206,6 @@ class Upload:
         self._chunk = smaller[0] if smaller else self._chunk
         return bool(smaller)
 
-    def _begin_again(self, why: str) -> TransientError:
-        if self._session:
-            cancel_upload(self._client, self._repository, self._session)
-        self._session, self._offset = "", 0
-        return TransientError(RegistryContentError(self._what, why=why, hint="tell who runs the registry"))
-
     def _note_progress(self, failure: TransientError) -> None:
         failure.progressed = self._offset >= self._furthest + _PROGRESS_BYTES
         self._furthest = max(self._furthest, self._offset)
@@ -218,9 +213,7 @@ class Upload:
     def _location(self, answer: Answer, default: str = "") -> str:
         location = answer.headers.get("location", default)
         if not location:
-            raise RegistryContentError(
-                self._what, why="the registry does not say where to send the blob", hint="tell who runs it"
-            )
+            raise wrong(self._what, "the registry does not say where to send the blob")
         return check_redirect(answer.url, location, self._what)
 
 
@@ -234,12 +227,48 @@ def _kept(answer: Answer, default: int) -> int:
     return last + 1 if last else 0
 
 
+def begin_upload(
+    client: Client,
+    repository: str,
+    scope: Scope,
+    *,
+    what: str,
+    query: str = "",
+    accept: Collection[int] = (HTTPStatus.ACCEPTED,),
+    cancellation: Cancellation | None = None,
+) -> tuple[int, str]:
+    """Ask for an upload; return the answer's status, and the URL it leads to, empty if to none.
+
+    Args:
+        client: The registry.
+        repository: Where it goes.
+        scope: What that needs to be allowed.
+        what: What fails if this fails.
+        query: What is asked for instead, from a question mark on.
+        accept: Statuses that are a success.
+        cancellation: What can stop it.
+    """
+
+    def ask() -> tuple[int, str]:
+        path = f"/v2/{repository}/blobs/uploads/{query}"
+        with client.ask("POST", path, scope, what=what, accept=accept, cancellation=cancellation) as answer:
+            location = answer.headers.get("location", "")
+            return answer.status, check_redirect(answer.url, location, what) if location else ""
+
+    return client.retrying(ask, cancellation)
+
+
 def cancel_upload(client: Client, repository: str, session: str) -> None:
     """Tell the registry that an upload will not be completed; it finds out itself in the end, so failing is no harm."""
-    scope = Scope(repository, push=True)
-    accept = (200, 202, 204)
-    with (
-        contextlib.suppress(CrossdockError, TransientError),
-        client.ask("DELETE", session, scope, what=f"cannot end an upload to {repository}", accept=accept),
-    ):
+    if repository in client.keeps_uploads:
+        return
+    scope = Scope(repository, push=True, delete=True)
+    what = f"cannot end an upload to {repository}"
+    try:
+        with client.ask("DELETE", session, scope, what=what, accept=(200, 202, 204)):
+            pass
+    except (RegistryAuthError, RegistryRefusedError):
+        # Who may push may not always delete.
+        client.keeps_uploads.add(repository)
+    except (CrossdockError, TransientError):
         pass
