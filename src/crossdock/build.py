@@ -97,7 +97,7 @@ def build_image(plan: Plan, services: Services, outputs: Outputs) -> Built:
         root=root,
         images=images,
         layers={layer.made.digest: layer for layer in finished.values()},
-        mountable=mountable(plan),
+        mountable=mountable(plan, cache),
     )
     pushed = write_outputs(outputs, whole, services, engine)
     if outputs.attaches:

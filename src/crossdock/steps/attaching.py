@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crossdock.errors import RegistryRefusedError
 from crossdock.oci.model import canonical_json
 from crossdock.steps.registry_cache import RECORD_TYPE
 from crossdock.supply.attach import artifact_manifest
@@ -53,9 +54,21 @@ def attach_all(image: Attachable, references: Sequence[Reference], services: Ser
             there = list(pool.map(lambda item: _is_there(repository, item), artifacts))  # noqa: B023  used up at once
         for (subject, artifact), is_there in zip(artifacts, there, strict=True):
             if not is_there:
-                for blob in artifact.blobs:
-                    repository.upload(blob.descriptor, blob.data)
-                repository.attach(artifact.manifest, subject.digest)
+                _attach(repository, artifact, subject)
+
+
+def _attach(repository: Repository, artifact: Artifact, subject: Descriptor) -> None:
+    try:
+        for blob in artifact.blobs:
+            repository.upload(blob.descriptor, blob.data)
+        repository.attach(artifact.manifest, subject.digest)
+    except RegistryRefusedError as error:
+        reason = f"{error.what}: {error.why}" if error.why else error.what
+        raise RegistryRefusedError(
+            f"{repository.name} does not take what is attached to the image",
+            why=reason,
+            hint="the image itself is pushed, and whole; --no-attachments leaves out what is attached to it",
+        ) from None
 
 
 def _is_there(repository: Repository, item: tuple[Descriptor, Artifact]) -> bool:

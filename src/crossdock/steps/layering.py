@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from crossdock.bases.spec import BaseSpec
     from crossdock.layers.cached import LayerRecipe
     from crossdock.oci.content import ImageSource
-    from crossdock.oci.reference import Reference
     from crossdock.plan import Plan
     from crossdock.services import Services
+    from crossdock.steps.registry_cache import RegistryCache
     from crossdock.steps.stack import LayerForm
     from crossdock.wheels.bytecode import CompilerSpec
 
@@ -53,17 +53,21 @@ def layer_options(plan: Plan, form: LayerForm, services: Services, sizes: Mappin
     )
 
 
-def mountable(plan: Plan) -> dict[str, list[Reference]]:
-    """Name the repositories that layers of the bases come from, by the layers' digests."""
-    found: dict[str, list[Reference]] = {}
+def mountable(plan: Plan, cache: RegistryCache) -> dict[str, list[tuple[str, str]]]:
+    """Name the places that hold layers, by the layers' digests: the repositories of bases, and those of the cache.
+
+    Returns:
+        Registry and repository of each place.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
     for part in plan.targets:
         reference = parse_base(part.base.name).reference
-        if reference is None or not isinstance(part.base, LockedImageBase):
-            continue
-        for layer in part.base.layers:
-            references = found.setdefault(layer.digest, [])
-            if reference not in references:
-                references.append(reference)
+        if reference is not None and isinstance(part.base, LockedImageBase):
+            for layer in part.base.layers:
+                found.setdefault(layer.digest, []).append((reference.registry, reference.repository))
+    for offered in cache.layers.values():
+        place = (offered.repository.registry, offered.repository.path)
+        found.setdefault(offered.descriptor.digest, []).append(place)
     return found
 
 

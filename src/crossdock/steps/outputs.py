@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crossdock.oci.image import Image, Root
     from crossdock.oci.profile import Profile
     from crossdock.oci.reference import Reference
-    from crossdock.oci.registry import PushedBlob
+    from crossdock.oci.registry import PushedBlob, Repository
     from crossdock.services import Services
     from crossdock.steps.making import FinishedLayer
 
@@ -75,13 +75,13 @@ class Finished:
         root: The index, or the one manifest.
         images: One for each target.
         layers: All layers by digest.
-        mountable: Repositories that may hold a layer, by its digest: those of the bases.
+        mountable: Registry and repository of the places that hold a layer, by its digest.
     """
 
     root: Root
     images: tuple[Image, ...]
     layers: Mapping[str, FinishedLayer]
-    mountable: Mapping[str, Sequence[Reference]] = field(default_factory=dict)
+    mountable: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,18 +206,21 @@ def _push(outputs: Outputs, finished: Finished, services: Services) -> Iterator[
     tags: dict[str, list[Reference]] = {}
     for reference in outputs.push:
         tags.setdefault(f"{reference.registry}/{reference.repository}", []).append(reference)
+    done: dict[str, list[str]] = {}
     for references in tags.values():
         reference = references[0]
         repository = services.repository(reference)
+        pushed = done.setdefault(repository.registry, [])
         stats = push_image(
             repository,
             finished.root.blob,
             finished.root.manifests,
             _blobs(finished, repository.name, services),
             tags=[item.tag for item in references],
-            mount_from=_neighbours(outputs, finished, reference),
+            mount_from=_neighbours(finished, repository, pushed),
             progress=services.progress,
         )
+        pushed.append(repository.path)
         yield Pushed(
             name=reference.name,
             tags=tuple(item.tag for item in references),
@@ -242,11 +245,11 @@ def _blobs(finished: Finished, name: str, services: Services) -> Iterator[Pushed
                 yield PushedBlob(layer.descriptor, Remote(remote.repository))
 
 
-def _neighbours(outputs: Outputs, finished: Finished, target: Reference) -> dict[str, list[str]]:
-    """Name the repositories of the target's registry that may hold a layer already."""
+def _neighbours(finished: Finished, target: Repository, pushed: Sequence[str]) -> dict[str, list[str]]:
+    """Name the repositories of the target's registry that hold a layer, those that were pushed to just now first."""
     found: dict[str, list[str]] = {}
     for digest in (f"sha256:{sha256}" for sha256 in finished.layers):
-        references = (*finished.mountable.get(digest, ()), *outputs.cache_from, *outputs.push)
-        names = [item.repository for item in references if item.registry == target.registry]
-        found[digest] = [name for name in dict.fromkeys(names) if name != target.repository]
+        places = finished.mountable.get(digest, ())
+        names = [*pushed, *(repository for registry, repository in places if registry == target.registry)]
+        found[digest] = [name for name in dict.fromkeys(names) if name != target.path]
     return found

@@ -279,7 +279,7 @@ def _layers(data: bytes, repository: Repository) -> Iterator[_Entry]:
     if not isinstance(diff_ids, list) or len(diff_ids) != len(layers) or len(layers) > MOST_LAYERS:
         return
     for layer, diff_id in zip(layers, diff_ids, strict=True):
-        if layer.annotations.get(DIFF_ID) == diff_id and (entry := _entry(layer, repository)) is not None:
+        if layer.annotations.get(DIFF_ID, "") == diff_id and (entry := _entry(layer, repository)) is not None:
             yield entry
 
 

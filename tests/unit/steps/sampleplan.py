@@ -182,6 +182,8 @@ class Registry:
     fetched: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     name: str = "registry.example/team/app"
+    registry: str = "registry.example"
+    path: str = "team/app"
 
     def push(self, layout: Path) -> None:
         """Take everything that is in a layout."""

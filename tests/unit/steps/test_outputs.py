@@ -22,6 +22,7 @@ from crossdock.errors import (
 )
 from crossdock.oci.profile import DOCKER, LAMBDA, OCI
 from crossdock.oci.reference import parse_reference
+from crossdock.oci.registry import Registries
 from crossdock.steps import outputs as module
 from crossdock.steps.outputs import Finished, Outputs, check_outputs
 from crossdock.steps.stack import LayerForm
@@ -160,25 +161,22 @@ def test_an_image_that_is_not_what_it_says_is_not_written(tmp_path: Path) -> Non
 
 
 def test_layers_are_looked_for_in_other_repositories_of_the_same_registry_alone() -> None:
-    base, far = parse_reference("registry.example/bases/python:3.12"), parse_reference("python:3.12")
-    cache = parse_reference("registry.example/team/other:1"), parse_reference("elsewhere.example/team/app:1")
+    held = [("registry.example", "bases/python"), ("docker.io", "library/python"), ("registry.example", "team/app")]
     finished = Finished(
         root=None,  # type: ignore[arg-type]  # not looked at
         images=(),
         layers=dict.fromkeys(["a" * 64, "b" * 64]),  # type: ignore[arg-type]  # nor what they are
-        mountable={"sha256:" + "a" * 64: [base, far]},
+        mountable={"sha256:" + "a" * 64: held},
     )
-    outputs = replace(WANTED, push=(REFERENCE,), cache_from=(*cache, REFERENCE))
+    here = Registries(offline=True).repository(parse_reference("registry.example/team/app:1.0"))
     # Never in the one that is pushed to: what is there needs no mounting.
-    assert module._neighbours(outputs, finished, REFERENCE) == {
-        "sha256:" + "a" * 64: ["bases/python", "team/other"],
-        "sha256:" + "b" * 64: ["team/other"],
-    }
-    docker = parse_reference("team/app:1.0")
-    assert module._neighbours(outputs, finished, docker) == {
-        "sha256:" + "a" * 64: ["library/python"],
+    assert module._neighbours(finished, here, []) == {
+        "sha256:" + "a" * 64: ["bases/python"],
         "sha256:" + "b" * 64: [],
     }
+    assert module._neighbours(finished, here, ["team/other"])["sha256:" + "b" * 64] == ["team/other"]
+    docker = Registries(offline=True).repository(parse_reference("team/app:1.0"))
+    assert module._neighbours(finished, docker, [])["sha256:" + "a" * 64] == ["library/python"]
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "now", "1" * 5000, "253402300800", "\u0661"])
