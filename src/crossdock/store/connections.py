@@ -63,7 +63,7 @@ class Connections:
         self._environ = environ
         self._ca_bundle = ca_bundle
         self._head_seconds = max(_HEAD_TIMEOUTS * self.read_timeout, slowest_head_seconds)
-        self._managers: dict[tuple[str, HostCertificates | None], PoolManager] = {}
+        self._managers: dict[tuple[str, HostCertificates | None, bool], PoolManager] = {}
         self._lock = threading.Lock()
 
     def manager(self, url: str, *, certificates: HostCertificates | None = None, direct: bool = False) -> PoolManager:
@@ -78,19 +78,28 @@ class Connections:
             HttpConfigError: The CA bundle, a certificate or the proxy cannot be used.
         """
         proxy = "" if direct else _proxy_for(url, self._environ)
+        # Reading the system's CAs takes time, which plain HTTP has no use for.
+        plain = not proxy and urlsplit(url).scheme == "http"
+        key = (proxy, certificates, plain)
         with self._lock:
-            if (proxy, certificates) not in self._managers:
-                self._managers[proxy, certificates] = self._make_manager(proxy, certificates)
-            return self._managers[proxy, certificates]
+            if key not in self._managers:
+                self._managers[key] = self._make_manager(proxy, certificates, plain=plain)
+            return self._managers[key]
 
-    def _make_manager(self, proxy: str, certificates: HostCertificates | None) -> PoolManager:
+    def _make_manager(self, proxy: str, certificates: HostCertificates | None, *, plain: bool) -> PoolManager:
         from crossdock.store.patience import limit_head
 
-        manager = self._plain_manager(proxy, certificates)
+        manager = self._cleartext_manager() if plain else self._secure_manager(proxy, certificates)
         limit_head(manager, self._head_seconds)
         return manager
 
-    def _plain_manager(self, proxy: str, certificates: HostCertificates | None) -> PoolManager:
+    def _cleartext_manager(self) -> PoolManager:
+        from urllib3 import PoolManager, Timeout
+
+        timeout = Timeout(connect=min(self.read_timeout, _CONNECT_TIMEOUT_SECONDS), read=self.read_timeout)
+        return PoolManager(maxsize=_CONNECTIONS_PER_HOST, timeout=timeout)
+
+    def _secure_manager(self, proxy: str, certificates: HostCertificates | None) -> PoolManager:
         from urllib3 import PoolManager, ProxyManager, Timeout
         from urllib3.exceptions import HTTPError
 

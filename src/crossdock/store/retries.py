@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -78,6 +77,8 @@ def parse_retry_after(value: str | None, *, now: dt.datetime | None = None) -> f
     value = value.strip()
     if value.isascii() and value.isdigit():
         return float(value[:10])
+    from email.utils import parsedate_to_datetime
+
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

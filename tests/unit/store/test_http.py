@@ -211,7 +211,13 @@ def test_a_redirect_from_https_to_http_is_refused(certificate: Path, other_serve
 def test_a_ca_bundle_that_is_not_there_is_a_clear_error(tmp_path: Path, server: Server) -> None:
     http = HttpClient(environ={"SSL_CERT_FILE": str(tmp_path / "none.pem")})
     with pytest.raises(HttpConfigError, match=r"none\.pem"):
-        read_url(http, server.url + "/a", limit_bytes=10)
+        read_url(http, server.url.replace("http:", "https:") + "/a", limit_bytes=10)
+
+
+def test_plain_http_to_this_machine_needs_no_ca_bundle(tmp_path: Path, server: Server) -> None:
+    server.answers["/a"] = content(b"page")
+    http = HttpClient(environ={"SSL_CERT_FILE": str(tmp_path / "none.pem")})
+    assert read_url(http, server.url + "/a", limit_bytes=10) == b"page"
 
 
 def test_a_proxy_is_used_with_its_credentials(server: Server) -> None:
