@@ -31,6 +31,7 @@ from crossdock.verify.report import Report
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from crossdock.engines import Loaded
     from crossdock.plan import Plan, TargetPlan
     from crossdock.services import Services
     from crossdock.steps.making import FinishedLayer
@@ -50,12 +51,14 @@ class Built:
         root: The index, or the only manifest.
         images: One for each target.
         report: What the proof saw.
+        loaded: What an engine holds now; None if none was asked for.
         pushed: What came to registries.
     """
 
     root: Root
     images: tuple[Image, ...]
     report: Report
+    loaded: Loaded | None
     pushed: tuple[Pushed, ...]
 
 
@@ -99,13 +102,13 @@ def build_image(plan: Plan, services: Services, outputs: Outputs) -> Built:
         layers={layer.made.digest: layer for layer in finished.values()},
         mountable=mountable(plan, cache),
     )
-    pushed = write_outputs(outputs, whole, services, engine)
+    loaded, pushed = write_outputs(outputs, whole, services, engine)
     if outputs.attaches:
         from crossdock.steps.attaching import Attachable, attach_all
 
         about = Attachable(ready=ready, root=root, images=images, epoch=epoch)
         attach_all(about, outputs.push, services)
-    return Built(root=root, images=images, report=report, pushed=pushed)
+    return Built(root=root, images=images, report=report, loaded=loaded, pushed=pushed)
 
 
 def _gather(

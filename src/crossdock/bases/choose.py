@@ -38,9 +38,9 @@ def default_base(wanted: tuple[int, int] | None, requires_python: SpecifierSet) 
     asked = f"Python {wanted[0]}.{wanted[1]}" if wanted else f"requires-python = {str(requires_python)!r}"
     known = ", ".join(f"debian:{suite} (Python {major}.{minor})" for suite, (major, minor) in SUITE_PYTHONS.items())
     raise PythonChoiceError(
-        f"No base has a Python for {asked}",
-        why=f"the bases are {known}",
-        hint="ask for one of these versions with [tool.crossdock] python",
+        f"No base of Debian packages has {asked if wanted else f'a Python for {asked}'}",
+        why=f"there are {known}, and no other base is set",
+        hint='name an image that has it, as in base = "python:3.12-slim", or set python to one of these versions',
     )
 
 

@@ -113,6 +113,9 @@ def _tell(built: Built, outputs: Outputs) -> None:
     for path in (outputs.layout, outputs.docker_archive):
         if path is not None:
             print(f"written to {path}", file=sys.stderr)
+    if built.loaded is not None:
+        platforms = ", ".join(built.loaded.platforms)
+        print(f"loaded into {built.loaded.engine} as {built.loaded.name} ({platforms})", file=sys.stderr)
     for pushed in built.pushed:
         sent = f"{pushed.uploaded} blobs sent ({pushed.bytes_sent / 1e6:.1f} MB), {pushed.present} were there"
         print(f"pushed to {pushed.name} as {', '.join(pushed.tags)}: {sent}", file=sys.stderr)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import argparse
-
     from crossdock.choosing.request import Request
     from crossdock.projects.project import Project
     from crossdock.services import Services
@@ -114,7 +113,11 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--compression", choices=("gzip", "zstd"), help="of the layers that are made (default: the settings', or gzip)"
     )
-    group.add_argument("--compile", action="store_true", help="add bytecode of all Python files")
+    group.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="add bytecode of all Python files, or do not (default: the settings')",
+    )
     group.add_argument(
         "--cache-from",
         action="append",

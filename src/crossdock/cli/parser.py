@@ -191,8 +191,9 @@ def _add_lock(commands: argparse._SubParsersAction[_Parser]) -> None:
         "lock",
         "crossdock.cli.commands:lock",
         "pin the base's exact contents in crossdock.lock",
-        "Choose the newest packages of the base from its signed index, for every target, and write them to\n"
-        "crossdock.lock by name, version and hash. Builds then use exactly these. Prints the file's path.",
+        "Choose the newest packages of the base from its signed index, or ask the registry which image its tag stands\n"
+        "for, for every target, and write crossdock.lock: names, versions and hashes, and what was read in an image.\n"
+        "Builds then use exactly these. Prints the file's path.",
     )
     add_project(parser)
     add_targets(parser, pythons=False)
@@ -205,7 +206,7 @@ def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:
         "fetch",
         "crossdock.cli.fetch:fetch",
         "bring everything here that builds need, or write it out",
-        "Download the wheels, source distributions and base packages that the named targets need, and nothing else.\n"
+        "Download the wheels, source distributions and bases that the named targets need, and nothing else.\n"
         "With --output they are written to a folder or tar file, from which a machine without a network builds with\n"
         "`crossdock image --offline --files DIR_OR_TAR`. Prints where the files are.",
     )

@@ -43,11 +43,12 @@ def layer_options(plan: Plan, form: LayerForm, services: Services, sizes: Mappin
         from crossdock.layers.zstd import zstd_recipe
 
         recompress = partial(zstd_recipe, store=services.store)
+    compiled = plan.project.config.compile if form.compile is None else form.compile
     return LayerOptions(
         store=services.store,
         size_of=sizes,
         image_base=lambda locked: _image_base(locked, plan, services),
-        compilers=_compilers(plan) if form.compile or plan.project.config.compile else {},
+        compilers=_compilers(plan) if compiled else {},
         recompress=recompress,
         warn=services.warn,
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from crossdock.engines import Engine
+    from crossdock.engines import Engine, Loaded
     from crossdock.oci.image import Image, Root
     from crossdock.oci.profile import Profile
     from crossdock.oci.reference import Reference
@@ -151,8 +151,11 @@ def check_pushes(outputs: Outputs, services: Services) -> None:
 
 def write_outputs(
     outputs: Outputs, finished: Finished, services: Services, engine: Engine | None
-) -> tuple[Pushed, ...]:
+) -> tuple[Loaded | None, tuple[Pushed, ...]]:
     """Write an image everywhere it is wanted; to registries last, as that cannot be taken back.
+
+    Returns:
+        What the engine holds now, if there is one, and what came to registries.
 
     Raises:
         OutputError: A file cannot be written.
@@ -168,9 +171,10 @@ def write_outputs(
 
             image = one_image(finished.images, *_ONE_ARCHIVE)
             write_docker_archive(outputs.docker_archive, image, outputs.reference, _contents(finished, services))
+        loaded = None
         if engine is not None:
-            engine.load(finished.root, finished.images, outputs.reference, _contents(finished, services))
-        return tuple(_push(outputs, finished, services))
+            loaded = engine.load(finished.root, finished.images, outputs.reference, _contents(finished, services))
+        return loaded, tuple(_push(outputs, finished, services))
     except DamagedLayerError as error:
         services.store.discard(error.digest.removeprefix("sha256:"))
         raise

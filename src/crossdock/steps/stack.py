@@ -61,11 +61,11 @@ class LayerForm:
 
     Attributes:
         compression: Of the layers that are made; those of a base stay as they are.
-        compile: Whether bytecode is added, beside what the project's settings say.
+        compile: Whether bytecode is added; None for what the project's settings say.
     """
 
     compression: Literal["gzip", "zstd"] = "gzip"
-    compile: bool = False
+    compile: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

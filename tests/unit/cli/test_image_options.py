@@ -48,7 +48,7 @@ def test_without_any_option_it_is_a_layout_in_the_project(outputs: Of, project: 
     assert str(found.reference) == "my-app:latest"
     assert (found.push, found.docker_archive, found.load, found.cache_from) == ((), None, None, ())
     assert found.profile is OCI
-    assert (found.form.compression, found.form.compile) == ("gzip", False)
+    assert (found.form.compression, found.form.compile) == ("gzip", None)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,8 @@ def test_options_come_before_the_settings(project: Project, outputs: Of) -> None
     assert compression() == "zstd"
     assert compression("--compression", "gzip") == "gzip"
     assert outputs("--compression", "zstd").form.compression == "zstd"
-    assert outputs("--compile").form.compile
+    assert outputs("--compile").form.compile is True
+    assert outputs("--no-compile").form.compile is False
 
 
 # crossdock verify
