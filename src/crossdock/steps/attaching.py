@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from crossdock.errors import RegistryRefusedError
 from crossdock.oci.model import canonical_json
 from crossdock.steps.registry_cache import RECORD_TYPE
+from crossdock.store.parallel import run_parallel
 from crossdock.supply.attach import artifact_manifest
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from crossdock.oci.registry import Repository
     from crossdock.services import Services
     from crossdock.steps.preparing import Prepared
+    from crossdock.store.parallel import Cancellation
     from crossdock.supply.attach import Artifact
 
 __all__ = ["Attachable", "attach_all"]
@@ -50,8 +52,7 @@ def attach_all(image: Attachable, references: Sequence[Reference], services: Ser
     """
     artifacts = list(_artifacts(image))
     for repository in {reference.name: services.repository(reference) for reference in references}.values():
-        with ThreadPoolExecutor(max_workers=services.jobs) as pool:
-            there = list(pool.map(lambda item: _is_there(repository, item), artifacts))  # noqa: B023  used up at once
+        there = run_parallel(partial(_is_there, repository), artifacts, jobs=services.jobs)
         for (subject, artifact), is_there in zip(artifacts, there, strict=True):
             if not is_there:
                 _attach(repository, artifact, subject)
@@ -71,7 +72,7 @@ def _attach(repository: Repository, artifact: Artifact, subject: Descriptor) -> 
         ) from None
 
 
-def _is_there(repository: Repository, item: tuple[Descriptor, Artifact]) -> bool:
+def _is_there(repository: Repository, item: tuple[Descriptor, Artifact], _: Cancellation) -> bool:
     return repository.find_manifest(item[1].manifest.descriptor.digest) is not None
 
 

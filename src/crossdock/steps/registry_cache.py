@@ -9,7 +9,6 @@ what that means, and ``crossdock verify --deep`` makes every layer again and com
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from crossdock.layers.cached import MadeLayer
 from crossdock.oci.model import INDEX_TYPES, LAYER_GZIP, LAYER_ZSTD, MANIFEST_TYPES, Descriptor, is_digest
 from crossdock.steps.stack import MOST_LAYERS
 from crossdock.steps.wheel_facts import WheelFacts
+from crossdock.store.parallel import run_parallel
 from crossdock.verify.findings import printable
 from crossdock.verify.summary import read_summary
 
@@ -228,15 +228,15 @@ def _records(repository: Repository, digest: str) -> Iterator[tuple[dict[str, An
 
 def _read_image(repository: Repository, root: Blob, jobs: int) -> Iterator[_Entry]:
     """Read all manifests of an image; of layers, those that the registry has."""
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        if root.descriptor.media_type in INDEX_TYPES:
-            read = pool.map(lambda child: _child(repository, child), _children(root.data))
-            manifests = [data for data in read if data is not None]
-        else:
-            manifests = [root.data]
-        found = (entry for data in manifests for entry in _layers(data, repository))
-        entries = list({(entry.key, entry.layer.descriptor.digest): entry for entry in found}.values())
-        there = list(pool.map(lambda entry: repository.has_blob(entry.layer.descriptor), entries))
+    if root.descriptor.media_type in INDEX_TYPES:
+        read = run_parallel(lambda child, _: _child(repository, child), _children(root.data), jobs=jobs)
+        manifests = [data for data in read if data is not None]
+    else:
+        manifests = [root.data]
+    found = (entry for data in manifests for entry in _layers(data, repository))
+    entries = list({(entry.key, entry.layer.descriptor.digest): entry for entry in found}.values())
+    layers = [entry.layer.descriptor for entry in entries]
+    there = run_parallel(lambda layer, stop: repository.has_blob(layer, cancellation=stop), layers, jobs=jobs)
     yield from (entry for entry, is_there in zip(entries, there, strict=True) if is_there)
 
 

@@ -229,7 +229,7 @@ class Registry:
             raise RegistryContentError(f"cannot read {descriptor.digest} from {self.name}", why="it has another size")
         return data
 
-    def has_blob(self, descriptor: Descriptor) -> bool:
+    def has_blob(self, descriptor: Descriptor, *, cancellation: object = None) -> bool:  # noqa: ARG002
         return descriptor.digest in self.blobs
 
     def fetch_blob(self, descriptor: Descriptor, store: Store, *, cancellation: object = None) -> None:  # noqa: ARG002
