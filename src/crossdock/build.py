@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from crossdock.bases.spec import parse_base
 from crossdock.errors import ConfigError
 from crossdock.lockfile.images import LockedImageBase
 from crossdock.oci.image import Image, Root, assemble, make_image, timestamp
@@ -184,7 +185,8 @@ def _base_annotations(part: TargetPlan) -> dict[str, str]:
     base = part.base
     if not isinstance(base, LockedImageBase) or not base.digest:
         return {}
-    return {"org.opencontainers.image.base.name": base.name, "org.opencontainers.image.base.digest": base.digest}
+    named = {"org.opencontainers.image.base.name": base.name} if parse_base(base.name).reference is not None else {}
+    return {**named, "org.opencontainers.image.base.digest": base.digest}
 
 
 def _prove(

@@ -131,11 +131,14 @@ def _base_parts(part: TargetPlan, options: LayerOptions) -> list[Part]:
         inputs: JSON = [TREE_VERSION, base.architecture, *listed]
         recipe = tree_recipe("debian", inputs, lambda: debian_entries(base, options.store), encode=True)
         return [_debian_part(base, recipe, options, "base")]
+    from crossdock.supply.inventory import shown_base
+
+    name = shown_base(base.name)  # where it lies on this machine is nobody's business
     return [
         Part(
             recipe,
-            f"crossdock: layer {number} of {base.name}",
-            {"dev.crossdock.layer": "base", "dev.crossdock.base": base.name},
+            f"crossdock: layer {number} of {name}",
+            {"dev.crossdock.layer": "base", "dev.crossdock.base": name},
             weight=layer.size,
             inputs=layer,
         )

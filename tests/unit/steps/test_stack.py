@@ -131,6 +131,13 @@ def test_layers_are_ordered_by_how_seldom_they_change(part: TargetPlan, tmp_path
     assert names == [["pure"], ["native"], ["demo"]]
 
 
+def test_where_a_base_lies_on_this_machine_is_not_told(part: TargetPlan, tmp_path: Path) -> None:
+    based = replace(part, base=replace(base_of(1), name="oci:/home/somebody/base:1.0"))
+    bottom = stack(based, OWN, options_for(tmp_path, based))[0]
+    assert bottom.annotations["dev.crossdock.base"] == "oci:base:1.0"
+    assert "somebody" not in bottom.created_by
+
+
 def test_layers_of_a_base_are_as_they_are(part: TargetPlan, tmp_path: Path) -> None:
     based = replace(part, base=base_of(2, LAYER_ZSTD))
     store = Store(tmp_path / "store")
