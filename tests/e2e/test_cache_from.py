@@ -154,6 +154,20 @@ def test_what_a_second_machine_pushed_runs(
     assert podman.run(image).strip() == "edited"
 
 
+def test_a_tag_of_its_own_for_each_build_finds_the_layers_of_the_tag_that_stays(
+    tiny: Tiny, uv_locked: bytes, flaky: FlakyRegistry, tmp_path: Path
+) -> None:
+    run(machine(tiny, tmp_path / "one", uv_locked, cached=True), flaky, "--tag", "main")
+    second = machine(tiny, tmp_path / "two", uv_locked)
+    flaky.forget()
+    with counting_proxy() as proxy:
+        outcome = second.push(f"{flaky.address}/team/app:2.0", "--tag", "main", env=proxy.env)
+
+    assert outcome.digest == tiny.digest
+    assert [path for path in proxy.paths if path.endswith((".deb", ".whl"))] == []
+    assert flaky.sent("upload-start", "upload-data", "upload-end") == 0
+
+
 def test_a_layout_of_a_second_machine_is_whole(
     tiny: Tiny, uv_locked: bytes, flaky: FlakyRegistry, tmp_path: Path, skopeo: Skopeo
 ) -> None:

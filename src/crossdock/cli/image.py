@@ -64,7 +64,7 @@ def _outputs(options: argparse.Namespace, project: Project) -> Outputs:
         docker_archive=_archive(options.docker_archive) if options.docker_archive is not None else None,
         push=push,
         load=options.load,
-        cache_from=() if options.no_cache_from else tuple(dict.fromkeys((*cache_from, *push[:1]))),
+        cache_from=() if options.no_cache_from else tuple(dict.fromkeys((*cache_from, *push))),
         profile=profile_of(options.profile),
         form=LayerForm(compression=options.compression or project.config.compression, compile=options.compile),
         attachments=not options.no_attachments,

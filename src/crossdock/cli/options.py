@@ -124,7 +124,7 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="REF",
         help="image in a registry whose unchanged layers are taken as they are; may be given several times "
-        "(default: the one being pushed to)",
+        "(default: what the tags being pushed to name now)",
     )
     group.add_argument("--no-cache-from", action="store_true", help="take no layer from a registry")
     group.add_argument(

@@ -168,6 +168,7 @@ def read_registry_cache(references: Sequence[Reference], services: Services) -> 
     wheels: dict[str, WheelFacts] = {}
     notes: dict[str, Any] = {}
     own: dict[str, Any] = {}
+    read: set[tuple[str, str]] = set()
     for reference in references:
         try:
             repository = services.repository(reference)
@@ -177,6 +178,9 @@ def read_registry_cache(references: Sequence[Reference], services: Services) -> 
         except CrossdockError as error:
             _warn(services, f"{reference} is not used as a cache", error)
             continue
+        if (repository.name, root.descriptor.digest) in read:
+            continue  # several tags name one image, as a rule
+        read.add((repository.name, root.descriptor.digest))
         try:
             found = list(_read_image(repository, root, services.jobs))
         except CrossdockError as error:

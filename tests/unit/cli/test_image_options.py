@@ -177,7 +177,7 @@ def test_an_engine_may_be_named(outputs: Of) -> None:
     [
         ((), []),
         (("--push", "registry.example/app:1"), ["registry.example/app:1"]),
-        (("--push", "registry.example/app:1", "--tag", "2"), ["registry.example/app:1"]),
+        (("--push", "registry.example/app:1", "--tag", "2"), ["registry.example/app:1", "registry.example/app:2"]),
         (("--cache-from", "registry.example/app:0"), ["registry.example/app:0"]),
         (
             ("--cache-from", "registry.example/app:0", "--push", "registry.example/app:1"),
