@@ -317,10 +317,10 @@ def test_a_base_of_an_unknown_kind(base: str, probe: Probe) -> None:
 
 
 def test_a_suite_that_the_mirror_does_not_have(probe: Probe) -> None:
-    text = (probe.root / "pyproject.toml").read_text().replace("debian:bookworm", "debian:no-such-suite")
+    text = (probe.root / "pyproject.toml").read_text().replace("debian:bookworm", "debian:nosuchsuite")
     (probe.root / "pyproject.toml").write_text(text)
 
-    probe.refuse(errors.MirrorError.exit_code, "no-such-suite", "hint:")
+    probe.refuse(errors.MirrorError.exit_code, "nosuchsuite", "hint:")
 
 
 def test_a_project_that_does_not_run_on_the_bases_python(probe: Probe) -> None:

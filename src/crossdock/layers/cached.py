@@ -64,16 +64,33 @@ class LayerRecipe:
         path = store.find(made.digest)
         return made if path is not None and path.stat().st_size == made.size else None
 
-    def make(self, store: Store) -> MadeLayer:
-        """Give the layer, making it if need be."""
+    def make(self, store: Store, check: Callable[[], object] = lambda: None) -> MadeLayer:
+        """Give the layer, making it if need be.
+
+        Args:
+            store: Where it goes.
+            check: Called again and again while it is made; what it raises ends that.
+        """
         if found := self.find(store):
             return found
         with store.writer() as writer:
-            diff_id = self.write(writer)
+            diff_id = self.write(_Checked(writer, check))
             digest = writer.commit()
         made = MadeLayer(digest, store.size(digest), diff_id)
         store.record(self.key, {"digest": made.digest, "size": made.size, "diff_id": made.diff_id})
         return made
+
+
+class _Checked:
+    """A sink that is not written to any more once a check raises."""
+
+    def __init__(self, sink: Sink, check: Callable[[], object]) -> None:
+        self._sink = sink
+        self._check = check
+
+    def write(self, data: bytes | bytearray) -> object:
+        self._check()
+        return self._sink.write(data)
 
 
 def wheel_recipe(
@@ -103,11 +120,19 @@ def wheel_recipe(
             compiler = stack.enter_context(compile.start()) if compile else None
             return write_wheels(archives, scheme, sink, compiler, warn)
 
-    listed: JSON = [[name, sha256] for name, sha256 in inputs]
+    listed: JSON = [[*_distribution(name), sha256] for name, sha256 in inputs]
     where: JSON = [scheme.site_packages, scheme.scripts, scheme.data, scheme.headers, scheme.interpreter]
     bytecode: dict[str, JSON] = {"bytecode": compile.key} if compile else {}
     key = action_key("wheel-layer", version=SCHEME_VERSION, wheels=listed, scheme=where, **bytecode)
     return LayerRecipe(key, write)
+
+
+def _distribution(filename: str) -> tuple[str, str]:
+    """Give a wheel's name and version: locks and indexes spell the names of the same file in different ways."""
+    from packaging.utils import canonicalize_name
+
+    name, _, rest = filename.partition("-")
+    return canonicalize_name(name), rest.partition("-")[0]
 
 
 def tree_recipe(kind: str, inputs: JSON, entries: Callable[[], Iterable[Entry]], *, encode: bool) -> LayerRecipe:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,9 @@ from crossdock.lockfile.images import LockedLayer
 from crossdock.oci.layout_files import sha256_of
 from crossdock.oci.model import LAYER_TAR
 from crossdock.steps.describing import is_clean
+from crossdock.steps.stack import Part
 from crossdock.store.actions import action_key
+from crossdock.store.parallel import run_parallel
 from crossdock.verify.scan import LayerFacts, scan_layer_file
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from crossdock.layers.cached import MadeLayer
     from crossdock.services import Services
     from crossdock.steps.registry_cache import KnownLayer, RegistryCache
-    from crossdock.steps.stack import Part
     from crossdock.store.blobs import Store
+    from crossdock.store.parallel import Cancellation
     from crossdock.targets import Target
 
 __all__ = ["FinishedLayer", "StoreScanCache", "known_layers", "make_layers", "seen_in"]
@@ -124,25 +125,22 @@ def make_layers(
     parts = sorted((part for image in images for part in image), key=lambda part: -part.weight)
     distinct = {part.recipe.key: part for part in parts}
 
-    def finish(part: Part) -> FinishedLayer:
+    def finish(part: Part, cancellation: Cancellation) -> FinishedLayer:
         remote = known.get(part.recipe.key)
         if remote is None:
-            made = part.recipe.make(services.store)
+            made = part.recipe.make(services.store, cancellation.check)
             return FinishedLayer(made, seen_in(made, part.recipe.media_type, services.store))
         if not bring(remote):
             return FinishedLayer(remote.made, remote.facts, remote)
-        return FinishedLayer(remote.made, _brought(part, remote, services.store))
+        return FinishedLayer(remote.made, _brought(part, remote, services.store, cancellation))
 
-    with ThreadPoolExecutor(max_workers=services.jobs) as pool:
-        futures: dict[str, Future[FinishedLayer]] = {key: pool.submit(finish, part) for key, part in distinct.items()}
-        checking = [pool.submit(check) for check in checks]
-        try:
-            for check in checking:
-                check.result()
-            return {key: future.result() for key, future in futures.items()}
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    def work(item: Part | Callable[[], None], cancellation: Cancellation) -> FinishedLayer | None:
+        return finish(item, cancellation) if isinstance(item, Part) else item()
+
+    items: list[Part | Callable[[], None]] = [*checks, *distinct.values()]
+    results = run_parallel(work, items, jobs=services.jobs)
+    layers = [result for result in results if result is not None]
+    return dict(zip(distinct, layers, strict=True))
 
 
 def seen_in(made: MadeLayer, media_type: str, store: Store) -> LayerFacts:
@@ -179,9 +177,9 @@ def seen_in(made: MadeLayer, media_type: str, store: Store) -> LayerFacts:
     return facts
 
 
-def _brought(part: Part, remote: KnownLayer, store: Store) -> LayerFacts:
+def _brought(part: Part, remote: KnownLayer, store: Store, cancellation: Cancellation) -> LayerFacts:
     """Bring a layer here; now that its bytes are, what was said of it can be seen to be so."""
-    remote.repository.fetch_blob(remote.descriptor, store)
+    remote.repository.fetch_blob(remote.descriptor, store, cancellation=cancellation)
     facts = seen_in(remote.made, part.recipe.media_type, store)
     if facts.diff_id != f"sha256:{remote.made.diff_id}":
         raise RegistryContentError(
