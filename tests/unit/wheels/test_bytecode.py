@@ -120,7 +120,8 @@ def test_the_source_is_not_executed(compiler: Compiler, tmp_path: Path) -> None:
     assert not made.exists()
 
 
-def test_where_python_looks_for_it() -> None:
+def test_where_python_looks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "pycache_prefix", None)
     for path in ("a/b/mod.py", "a/__init__.py", "a/b.c.py"):
         expected = importlib.util.cache_from_source(path, optimization="")
         assert pyc_path(path, str(sys.implementation.cache_tag)) == expected
