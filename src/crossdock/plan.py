@@ -29,10 +29,10 @@ from crossdock.targets import parse_target
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crossdock.bases.facts import BaseFacts
     from crossdock.choosing.basing import ChosenBase
     from crossdock.choosing.request import Request
     from crossdock.choosing.survey import ProjectLock
+    from crossdock.lockfile.basefacts import BaseFacts
     from crossdock.lockfile.bases import LockedDebianBase
     from crossdock.lockfile.images import LockedImageBase
     from crossdock.lockfile.interpreters import LockedInterpreter

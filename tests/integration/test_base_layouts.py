@@ -27,7 +27,7 @@ from crossdock.targets import parse_python
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from crossdock.bases.facts import BaseFacts
+    from crossdock.lockfile.basefacts import BaseFacts
 
 pytestmark = pytest.mark.engine
 

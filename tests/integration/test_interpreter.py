@@ -26,7 +26,6 @@ from tests.e2e.engines import MACHINES, require, require_machine, run_tool
 from tests.support.standalonepython import LIBRARIES, SUITE, Archive, make_archive
 
 from crossdock.bases.debian import DebianConfig, debian_requests, facts, lock_debian
-from crossdock.bases.facts import BaseFacts
 from crossdock.bases.interpreter.debian import debian_over_facts, debian_over_recipe
 from crossdock.bases.interpreter.setting import StandaloneArchive
 from crossdock.bases.interpreter.standalone import (
@@ -37,6 +36,7 @@ from crossdock.bases.interpreter.standalone import (
 )
 from crossdock.errors import InterpreterError
 from crossdock.layers.cached import tree_recipe
+from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.steps.environment import environment_entries
 from crossdock.store import Store, fetch
 from crossdock.targets import parse_python

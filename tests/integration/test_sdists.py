@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crossdock.bases.facts import BaseFacts
 from crossdock.choosing.request import Request
 from crossdock.choosing.survey import load_lock, survey_targets
 from crossdock.errors import (
@@ -23,6 +22,7 @@ from crossdock.errors import (
     LockfileError,
     OfflineError,
 )
+from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.lockfile.bases import LockedDebianBase
 from crossdock.lockfile.file import read_lockfile
 from crossdock.locks import complete

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crossdock.bases.facts import BaseFacts
 from crossdock.bases.spec import parse_base
 from crossdock.errors import PythonChoiceError, UnsupportedBaseError
+from crossdock.lockfile.basefacts import BaseFacts
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet

@@ -26,8 +26,8 @@ from crossdock.store.actions import action_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from crossdock.bases.facts import BaseFacts
     from crossdock.bases.spec import BaseSpec
+    from crossdock.lockfile.basefacts import BaseFacts
     from crossdock.lockfile.images import LockedLayer
     from crossdock.oci.content import ImageSource, Stream
     from crossdock.store.blobs import Store
@@ -45,7 +45,7 @@ _MOST_BYTES = 64 << 30
 
 def lock_scratch(platform: Platform) -> LockedImageBase:
     """Give the base that holds nothing."""
-    from crossdock.bases.facts import BaseFacts
+    from crossdock.lockfile.basefacts import BaseFacts
 
     facts = BaseFacts(libc=None, libc_version=(0, 0), python_version="", python_path="", user=_NOBODY, home="")
     return LockedImageBase(

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from crossdock.bases.facts import ENVIRONMENT
 from crossdock.bases.libc import require_architecture
 from crossdock.bases.tree import shown
+from crossdock.lockfile.basefacts import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crossdock.bases import imageconfig
-from crossdock.bases.facts import ENVIRONMENT, BaseFacts
 from crossdock.bases.libc import find_libc
 from crossdock.bases.pythons import find_python
 from crossdock.bases.rootview import DEFAULT_LIMITS, read_root
 from crossdock.bases.tree import shown
 from crossdock.errors import BaseMismatchError
+from crossdock.lockfile.basefacts import ENVIRONMENT, BaseFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.bases.debian.config import DebianConfig
-    from crossdock.bases.facts import BaseFacts
     from crossdock.bases.interpreter.setting import StandaloneArchive
     from crossdock.bases.locking import LockedBase
     from crossdock.bases.spec import BaseSpec
+    from crossdock.lockfile.basefacts import BaseFacts
     from crossdock.lockfile.bases import LockedDebianBase
     from crossdock.lockfile.file import Lockfile
     from crossdock.lockfile.images import LockedLayer

@@ -18,8 +18,8 @@ from crossdock.targets import Libc, parse_platform, parse_python, parse_target
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from crossdock.bases.facts import BaseFacts
     from crossdock.choosing.request import Request
+    from crossdock.lockfile.basefacts import BaseFacts
     from crossdock.projects.project import Project
     from crossdock.targets import Platform, Python, Target, TargetSpec
 

@@ -11,7 +11,7 @@ from crossdock.lockfile.reading import AGAIN, check_keys, checked, text_map, val
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from crossdock.bases.facts import BaseFacts
+    from crossdock.lockfile.basefacts import BaseFacts
 
 __all__ = ["check_facts", "check_python", "facts_from_table", "facts_to_table"]
 
@@ -53,7 +53,7 @@ def facts_from_table(data: Mapping[str, Any], origin: str) -> BaseFacts:
     Raises:
         LockfileError: A field is unknown or malformed.
     """
-    from crossdock.bases.facts import BaseFacts
+    from crossdock.lockfile.basefacts import BaseFacts
 
     check_keys(data, {"libc", "libc-version", "has-environment", *_TEXTS, *_MAPS}, origin)
     libc = value(data, "libc", str, origin) if "libc" in data else None

@@ -14,7 +14,7 @@ from crossdock.targets.platform import ARCHITECTURES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from crossdock.bases.facts import BaseFacts
+    from crossdock.lockfile.basefacts import BaseFacts
 
 __all__ = ["LockedImageBase", "LockedLayer", "check_locked_image", "image_from_table", "image_to_table"]
 

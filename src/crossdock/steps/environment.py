@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from crossdock.bases.facts import ENVIRONMENT
 from crossdock.layers.entry import Entry, directory, file, symlink
+from crossdock.lockfile.basefacts import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from crossdock.bases.facts import BaseFacts
+    from crossdock.lockfile.basefacts import BaseFacts
     from crossdock.targets import Python
 
 __all__ = ["APP", "PREFIX", "environment_entries", "image_environment"]

@@ -18,7 +18,7 @@ from crossdock.supply.purl import debian_purl, generic_purl, image_purl, python_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from crossdock.bases.facts import BaseFacts
+    from crossdock.lockfile.basefacts import BaseFacts
     from crossdock.lockfile.images import LockedImageBase
     from crossdock.lockfile.interpreters import LockedInterpreter
     from crossdock.locks import Choice, Package

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crossdock.bases.choose import assumed_facts
-from crossdock.bases.facts import BaseFacts
 from crossdock.choosing.request import Request
 from crossdock.choosing.targeting import image_target, plain_targets, takes_base
 from crossdock.errors import (
@@ -18,6 +17,7 @@ from crossdock.errors import (
     UnknownTargetError,
     UnsupportedBaseError,
 )
+from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.projects.project import Project, load_project
 from crossdock.targets import parse_target
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from crossdock.bases.facts import BaseFacts
 from crossdock.errors import LockfileError
+from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.lockfile.file import Lockfile, format_lockfile, parse_lockfile
 from crossdock.lockfile.images import LockedImageBase, LockedLayer, check_locked_image
 from crossdock.lockfile.interpreters import LockedInterpreter

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crossdock.bases.facts import BaseFacts
 from crossdock.layers.entry import directory, file, symlink
+from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.steps.environment import environment_entries, image_environment
 from crossdock.targets import parse_python
 

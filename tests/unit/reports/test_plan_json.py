@@ -13,9 +13,9 @@ import jsonschema
 import pytest
 from tests.unit.cli.lockmaker import ARM, LINUX, LockMaker, surveyed, target
 
-from crossdock.bases.facts import BaseFacts
 from crossdock.choosing.request import Parts
 from crossdock.choosing.survey import ProjectLock
+from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.lockfile.bases import LockedDebianBase, LockedPackage
 from crossdock.locks import Source, complete
 from crossdock.plan import Plan, TargetPlan

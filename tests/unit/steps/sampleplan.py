@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from packaging.tags import Tag
 from tests.support.wheelmaker import make_wheel, wheel_files
 
-from crossdock.bases.facts import BaseFacts
 from crossdock.build import Built, build_image
 from crossdock.choosing.request import Parts
 from crossdock.choosing.survey import ProjectLock
 from crossdock.errors import RegistryContentError, RegistryNotFoundError
+from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.lockfile.images import LockedImageBase
 from crossdock.locks import Choice, Lock, LockedFile, Package, Selection, Source
 from crossdock.oci.layout_files import open_layout

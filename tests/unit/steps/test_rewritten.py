@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.wheelmaker import make_wheel
 
-from crossdock.bases.facts import BaseFacts
 from crossdock.choosing.request import Parts
 from crossdock.choosing.survey import ProjectLock
 from crossdock.errors import OverrideError
+from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.lockfile.bases import LockedDebianBase
 from crossdock.locks import Dependency, Lock, LockedFile, Package, Source, select
 from crossdock.plan import Plan, TargetPlan

@@ -11,9 +11,9 @@ from packaging.tags import Tag
 from tests.support.wheelmaker import make_wheel
 from tests.unit.cli.lockmaker import ARM, target
 
-from crossdock.bases.facts import BaseFacts
 from crossdock.choosing.request import Parts
 from crossdock.choosing.survey import ProjectLock
+from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.lockfile.bases import LockedDebianBase, LockedPackage
 from crossdock.lockfile.images import LockedImageBase, LockedLayer
 from crossdock.locks import Choice, Lock, LockedFile, Package, Selection, Source

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from crossdock.bases.debian.config import SECURITY_VARIABLE, debian_architecture
 from crossdock.bases.debian.sources import choose_mirrors, read_apt_sources, suite_sources
 from crossdock.bases.debian.system_files import NONROOT
-from crossdock.bases.facts import BaseFacts
 from crossdock.errors import BaseFactsError, DebError, DownloadError, MirrorError
+from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.lockfile.bases import LockedDebianBase
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from crossdock.layers.entry import directory, file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crossdock.bases.facts import BaseFacts
     from crossdock.layers.cached import LayerRecipe
     from crossdock.layers.entry import Entry
+    from crossdock.lockfile.basefacts import BaseFacts
     from crossdock.lockfile.bases import LockedDebianBase
     from crossdock.store.actions import JSON
     from crossdock.store.blobs import Store

@@ -14,10 +14,10 @@ from crossdock.lockfile.interpreters import LockedInterpreter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from crossdock.bases.facts import BaseFacts
     from crossdock.bases.interpreter.setting import StandaloneArchive
     from crossdock.layers.cached import LayerRecipe
     from crossdock.layers.entry import Entry
+    from crossdock.lockfile.basefacts import BaseFacts
     from crossdock.store import FileRequest, HttpClient, Progress, Store
 
 __all__ = [

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from tests.unit.bases.conftest import locked_package
 
-from crossdock.bases.facts import BaseFacts
 from crossdock.bases.interpreter.debian import SCRATCH, check_suite, debian_over_facts, over_entries
 from crossdock.errors import InterpreterError
 from crossdock.layers.entry import Entry, directory, file, symlink
+from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.lockfile.bases import LockedDebianBase
 
 IMAGE = BaseFacts(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.bases.interpreter.conftest import Shelf, python_files, tar_of
 
-from crossdock.bases.facts import BaseFacts
 from crossdock.bases.interpreter.archive import open_archive
 from crossdock.bases.interpreter.setting import StandaloneArchive
 from crossdock.bases.interpreter.standalone import (
@@ -21,6 +20,7 @@ from crossdock.bases.interpreter.standalone import (
     lock_interpreter,
 )
 from crossdock.errors import CacheFolderError, HashMismatchError, InterpreterError, OfflineError
+from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.lockfile.interpreters import LockedInterpreter
 from crossdock.store import FileRequest, HttpClient
 

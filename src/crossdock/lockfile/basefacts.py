@@ -1,4 +1,4 @@
-"""What a build needs to know about a base."""
+"""What a build needs to know about a base, which `crossdock.lock` keeps and `crossdock.bases` reads."""
 
 from __future__ import annotations
 
