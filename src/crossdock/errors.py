@@ -334,6 +334,39 @@ class FileCollisionError(WheelError):
     exit_code = 64
 
 
+# Bundles (exit codes 65 to 69).
+
+
+class BundleError(CrossdockError):
+    """A PEX, a zip for functions, a virtual environment or an executable cannot be made."""
+
+    exit_code = 65
+
+
+class BundleTooLargeError(BundleError):
+    """A bundle would be larger than what it is for can take."""
+
+    exit_code = 66
+
+
+class HandlerError(BundleError):
+    """The handler of a function is not named, or not there."""
+
+    exit_code = 67
+
+
+class PexRuntimeError(BundleError):
+    """What a PEX boots by cannot be had."""
+
+    exit_code = 68
+
+
+class LauncherError(BundleError):
+    """There is no launcher for a target."""
+
+    exit_code = 69
+
+
 # Layers and images (exit codes 70 to 79).
 
 

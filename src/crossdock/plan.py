@@ -7,7 +7,7 @@ decisions need: an index page for a lock that holds only hashes, a suite's packa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from crossdock.bases.choose import assumed_facts, default_base, interpreter_base
 from crossdock.bases.interpreter.setting import settle_debian
@@ -42,55 +42,82 @@ if TYPE_CHECKING:
     from crossdock.targets import Platform, Target
 
 __all__ = [
+    "AnyPlan",
     "Plan",
     "TargetPlan",
+    "TargetWheels",
+    "WheelPlan",
     "base_of",
     "lock_bases",
     "lock_missing_bases",
     "make_plan",
+    "make_wheel_plan",
     "targets_of",
 ]
 
 
+#: What a step that changes a plan's wheels takes and gives.
+AnyPlan = TypeVar("AnyPlan", bound="WheelPlan")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetPlan:
-    """What is built for one target.
+class TargetWheels:
+    """What of the lock one target gets.
 
     Attributes:
-        target: The platform with the base's libc, and the base's Python.
-        base: The base's exact packages, or its layers.
-        interpreter: A Python that is laid over the base, if the base's own is not the one: an archive, or packages.
-        facts: What the base brings, with that Python.
+        target: The platform and its Python.
         selection: The wheels, and why each.
     """
 
     target: Target
-    base: LockedDebianBase | LockedImageBase
-    interpreter: LockedInterpreter | LockedDebianBase | None = None
-    facts: BaseFacts
     selection: Selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is built.
+class TargetPlan(TargetWheels):
+    """What is built into an image for one target, whose libc and Python are the base's.
 
     Attributes:
-        base: The base image, as configured or chosen.
+        base: The base's exact packages, or its layers.
+        interpreter: A Python that is laid over the base, if the base's own is not the one: an archive, or packages.
+        facts: What the base brings, with that Python.
+    """
+
+    base: LockedDebianBase | LockedImageBase
+    interpreter: LockedInterpreter | LockedDebianBase | None = None
+    facts: BaseFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelPlan:
+    """What is built where there is no base: a bundle.
+
+    Attributes:
         project_lock: The project, its lock, and which parts of it count.
         targets: One for each target, in the order asked for.
         locked: Refuse to change ``crossdock.lock``, also while building.
     """
 
-    base: str
     project_lock: ProjectLock
-    targets: tuple[TargetPlan, ...]
+    targets: tuple[TargetWheels, ...]
     locked: bool = False
 
     @property
     def project(self) -> Project:
         """The project."""
         return self.project_lock.project
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(WheelPlan):
+    """What is built into images.
+
+    Attributes:
+        base: The base image, as configured or chosen.
+    """
+
+    targets: tuple[TargetPlan, ...]
+    base: str
 
 
 def make_plan(project: Project, request: Request, services: Services) -> Plan:
@@ -126,6 +153,22 @@ def make_plan(project: Project, request: Request, services: Services) -> Plan:
             )
             for found, item in zip(surveys, chosen, strict=True)
         ),
+        locked=request.locked,
+    )
+
+
+def make_wheel_plan(project: Project, request: Request, services: Services) -> WheelPlan:
+    """Decide what goes into bundles: for each target that `targets_of` gives, the wheels an image would have.
+
+    Raises:
+        CrossdockError: One of the many reasons why that cannot be decided; each has its class.
+    """
+    targets = targets_of(project, request, services)
+    project_lock = load_lock(project, request)
+    surveys = survey_targets(project_lock, targets, services)
+    return WheelPlan(
+        project_lock=project_lock,
+        targets=tuple(TargetWheels(target=found.target, selection=complete(found)) for found in surveys),
         locked=request.locked,
     )
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crossdock.choosing.request import Request
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from crossdock.services import Services
 
 __all__ = [
+    "add_building",
     "add_cache",
+    "add_command",
     "add_outputs",
     "add_parts",
     "add_project",
     "add_targets",
+    "positive",
     "project_of",
     "request_of",
     "services_of",
@@ -30,6 +33,45 @@ file of a complete platform; may be given several times (default: targets in [to
 linux/arm64)"""
 #: Each layer in the making takes memory, and past a few Python itself is what they wait for.
 _MOST_JOBS = 4
+
+
+def add_command(
+    commands: argparse._SubParsersAction[Any], name: str, run: str, summary: str, description: str
+) -> argparse.ArgumentParser:
+    """Add a command.
+
+    Args:
+        commands: Those of the program.
+        name: What it is called.
+        run: The function that runs it, ``module:function``; imported only then.
+        summary: What it does, for the list of commands.
+        description: What it does, for its own help.
+    """
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_building(parser: argparse.ArgumentParser) -> None:
+    """Add how something is built, to a command that builds a bundle."""
+    parser.add_argument("--locked", action="store_true", help="fail if crossdock.lock would have to change")
+    parser.add_argument(
+        "--jobs", type=positive, metavar="N", help="wheels handled at a time (default: a core each, at most 4)"
+    )
+
+
+def positive(text: str) -> int:
+    """Read how much is done at once, for argparse."""
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 0 < number <= 256:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 256")
+    return number
 
 
 def add_project(parser: argparse.ArgumentParser) -> None:

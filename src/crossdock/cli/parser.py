@@ -7,7 +7,11 @@ import sys
 from typing import NoReturn
 
 from crossdock import __version__
-from crossdock.cli.options import add_cache, add_outputs, add_parts, add_project, add_targets
+from crossdock.cli.exe import add_exe
+from crossdock.cli.lambda_ import add_lambda
+from crossdock.cli.options import add_cache, add_command, add_outputs, add_parts, add_project, add_targets, positive
+from crossdock.cli.pex import add_pex
+from crossdock.cli.venv import add_venv
 from crossdock.errors import UsageError
 
 __all__ = ["make_parser"]
@@ -45,6 +49,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"crossdock {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     _add_image(commands)
+    add_pex(commands)
+    add_lambda(commands)
+    add_venv(commands)
+    add_exe(commands)
     _add_plan(commands)
     _add_check(commands)
     _add_explain(commands)
@@ -56,22 +64,8 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(
-    commands: argparse._SubParsersAction[_Parser], name: str, run: str, summary: str, description: str
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name,
-        help=summary,
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(run=run)
-    return parser
-
-
 def _add_image(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "image",
         "crossdock.cli.image:image",
@@ -86,14 +80,14 @@ def _add_image(commands: argparse._SubParsersAction[_Parser]) -> None:
     add_outputs(parser)
     parser.add_argument("--locked", action="store_true", help="fail if crossdock.lock would have to change")
     parser.add_argument(
-        "--jobs", type=_positive, metavar="N", help="layers made at a time (default: a core each, at most 4)"
+        "--jobs", type=positive, metavar="N", help="layers made at a time (default: a core each, at most 4)"
     )
     add_cache(parser)
     add_parts(parser, only=False)
 
 
 def _add_plan(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "plan",
         "crossdock.cli.commands:plan",
@@ -113,7 +107,7 @@ def _add_plan(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "check",
         "crossdock.cli.check:check",
@@ -130,7 +124,7 @@ def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_explain(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "explain",
         "crossdock.cli.explain:explain",
@@ -148,7 +142,7 @@ def _add_explain(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_targets(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "targets",
         "crossdock.cli.targets:targets",
@@ -157,9 +151,9 @@ def _add_targets(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print all facts with their sources as JSON")
     summary = "show what a target means"
-    parser = _command(commands, "target", "crossdock.cli.targets:target", summary, "Show what a target means.")
+    parser = add_command(commands, "target", "crossdock.cli.targets:target", summary, "Show what a target means.")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
-    show = _command(
+    show = add_command(
         actions,
         "show",
         "crossdock.cli.targets:target",
@@ -186,7 +180,7 @@ def _add_targets(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_lock(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "lock",
         "crossdock.cli.commands:lock",
@@ -201,7 +195,7 @@ def _add_lock(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "fetch",
         "crossdock.cli.fetch:fetch",
@@ -220,7 +214,7 @@ def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "verify",
         "crossdock.cli.verify:verify",
@@ -249,7 +243,7 @@ def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_sbom(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "sbom",
         "crossdock.cli.sbom:sbom",
@@ -274,10 +268,3 @@ def _add_sbom(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument("--locked", action="store_true", help="fail if crossdock.lock would have to change")
     add_cache(parser)
     add_parts(parser, only=False)
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if not 0 < number <= 256:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 256")
-    return number

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from crossdock.choosing.survey import ProjectLock
     from crossdock.lockfile.builds import LockedBuild
     from crossdock.locks import Package, Selection, SourceChoice
-    from crossdock.plan import Plan
+    from crossdock.plan import AnyPlan
     from crossdock.sdists.backend import Builds
     from crossdock.services import Services
     from crossdock.store.actions import JSON
@@ -43,7 +43,7 @@ __all__ = ["lock_builds", "with_built_sources"]
 _LARGEST_FILE = 16 << 20
 
 
-def with_built_sources(plan: Plan, services: Services, *, locked: bool = False) -> Plan:
+def with_built_sources(plan: AnyPlan, services: Services, *, locked: bool = False) -> AnyPlan:
     """Build what a plan has only as source, or take what was built from the same source before.
 
     Args:

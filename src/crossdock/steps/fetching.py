@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crossdock.choosing.request import Request
     from crossdock.choosing.survey import ProjectLock
     from crossdock.locks import LockedFile, Package, Survey
-    from crossdock.plan import Plan
+    from crossdock.plan import WheelPlan
     from crossdock.projects.project import Project
     from crossdock.services import Services
 
@@ -43,7 +43,7 @@ __all__ = [
 _NOT_FOUND = 404
 
 
-def fetch_files(plan: Plan, services: Services) -> None:
+def fetch_files(plan: WheelPlan, services: Services) -> None:
     """Bring every wheel and source distribution of a plan that is not in the store into it.
 
     Raises:
@@ -53,7 +53,7 @@ def fetch_files(plan: Plan, services: Services) -> None:
     fetch_selected(plan.project_lock, [part.selection for part in plan.targets], services)
 
 
-def fetch_to_change(plan: Plan, services: Services) -> None:
+def fetch_to_change(plan: WheelPlan, services: Services) -> None:
     """Bring those files of a plan into the store that other wheels are made of: sources, and wheels to be changed.
 
     Raises:

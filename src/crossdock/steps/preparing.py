@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossdock.projects.firstparty import build_own_wheel, check_fits
 from crossdock.steps.built import with_built_sources
@@ -14,13 +14,15 @@ from crossdock.steps.rewritten import with_rewritten_wheels
 from crossdock.steps.stack import stack
 
 if TYPE_CHECKING:
-    from crossdock.plan import Plan
+    from collections.abc import Mapping
+
+    from crossdock.plan import AnyPlan, Plan
     from crossdock.projects.firstparty import OwnWheel
     from crossdock.services import Services
     from crossdock.steps.registry_cache import RegistryCache
     from crossdock.steps.stack import LayerForm, LayerOptions, Part
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "prepare", "settle"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,29 @@ class Prepared:
         return [stack(part, self.own, self.options) for part in self.plan.targets]
 
 
+def settle(plan: AnyPlan, services: Services, *, known: Mapping[str, Any] | None = None) -> tuple[AnyPlan, OwnWheel]:
+    """Build what is source and change what is to be changed, so that a plan has nothing but wheels.
+
+    Args:
+        plan: What to build.
+        services: The store, and what it is filled by.
+        known: What is known elsewhere of the project's own wheel: see `build_own_wheel`.
+
+    Returns:
+        The plan with those wheels, and the project's own.
+
+    Raises:
+        CrossdockError: Whatever can go wrong with sources and wheels has its class.
+    """
+    own = build_own_wheel(plan.project, services, locked=plan.locked, known=known)
+    fetch_to_change(plan, services)
+    settled = with_built_sources(plan, services, locked=plan.locked)
+    settled = with_rewritten_wheels(settled, services)
+    for part in settled.targets:
+        check_fits(own, part.target)
+    return settled, own
+
+
 def prepare(plan: Plan, form: LayerForm, cache: RegistryCache, services: Services) -> Prepared:
     """Build what is source, change what is to be changed, and find out what the layers are made of.
 
@@ -62,12 +87,7 @@ def prepare(plan: Plan, form: LayerForm, cache: RegistryCache, services: Service
     Raises:
         CrossdockError: Whatever can go wrong with sources and wheels has its class.
     """
-    own = build_own_wheel(plan.project, services, locked=plan.locked, known=cache.own)
-    fetch_to_change(plan, services)
-    settled = with_built_sources(plan, services, locked=plan.locked)
-    settled = with_rewritten_wheels(settled, services)
-    for part in settled.targets:
-        check_fits(own, part.target)
+    settled, own = settle(plan, services, known=cache.own)
     wheels = Wheels(settled, services, cache)
     options = layer_options(settled, form, services, wheels.sizes())
     return Prepared(asked=plan, plan=settled, own=own, wheels=wheels, options=options)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from crossdock.locks import Choice
     from crossdock.locks.overrides import Override
-    from crossdock.plan import Plan
+    from crossdock.plan import AnyPlan
     from crossdock.services import Services
     from crossdock.store.blobs import Store
     from crossdock.wheels.patch import Patch
@@ -52,7 +52,7 @@ class _Result:
     files_left_out: int
 
 
-def with_rewritten_wheels(plan: Plan, services: Services) -> Plan:
+def with_rewritten_wheels(plan: AnyPlan, services: Services) -> AnyPlan:
     """Leave files out of wheels and patch them, as the project sets it; the plan then names the new wheels.
 
     Every wheel of the plan has to be in the store.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from crossdock.verify.binary import MACHINE_NAMES
 from crossdock.verify.platforms import Platform
@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from crossdock.verify.binary import Binary
     from crossdock.verify.scan import LayerFacts
 
-__all__ = ["Finding", "LayerClaim", "Severity", "judge", "judge_layers", "judge_platforms", "owners_of", "printable"]
+__all__ = [
+    "Finding",
+    "LayerClaim",
+    "Seen",
+    "Severity",
+    "judge",
+    "judge_layers",
+    "judge_platforms",
+    "owners_of",
+    "printable",
+]
 
 Severity = Literal["error", "warning"]
 
@@ -78,11 +88,27 @@ class LayerClaim:
     diff_id: str
 
 
+class Seen(Protocol):
+    """What was seen in a part of an artifact: in a layer, or in a part of a bundle."""
+
+    @property
+    def files(self) -> int:
+        """How many files were looked at."""
+
+    @property
+    def binaries(self) -> tuple[tuple[str, Binary], ...]:
+        """The programs among them, by path, in the archive's order."""
+
+    @property
+    def owners(self) -> dict[str, str]:
+        """For a path in ``binaries``, the distribution it belongs to."""
+
+
 def judge(
     os: str,
     arch: str,
     variant: str,
-    facts: Sequence[LayerFacts],
+    facts: Sequence[Seen],
     owners: Mapping[str, str],
     *,
     allow: Sequence[str] = (),
@@ -174,7 +200,7 @@ def judge_platforms(entry: Platform | None, config: Platform) -> list[Finding]:
     ]
 
 
-def owners_of(facts: Sequence[LayerFacts]) -> dict[str, str]:
+def owners_of(facts: Sequence[Seen]) -> dict[str, str]:
     """Merge what the layers' own RECORD files say of their programs; an upper layer wins."""
     return {path: owner for layer in facts for path, owner in layer.owners.items()}
 

@@ -13,8 +13,8 @@ from crossdock.verify.findings import Finding, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from crossdock.verify.findings import Seen
     from crossdock.verify.platforms import Platform
-    from crossdock.verify.scan import LayerFacts
 
 __all__ = ["ImageReport", "OtherManifest", "Report", "count_machines"]
 
@@ -149,7 +149,7 @@ class Report:
         )
 
 
-def count_machines(facts: Sequence[LayerFacts]) -> dict[str, int]:
+def count_machines(facts: Sequence[Seen]) -> dict[str, int]:
     """Count the programs in layers by their kind."""
     return dict(Counter(binary.kind for layer in facts for _, binary in layer.binaries))
 

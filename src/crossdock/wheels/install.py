@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from crossdock.errors import BadWheelError, UnsupportedWheelError
 from crossdock.wheels.metadata import read_metadata
+from crossdock.wheels.scheme import below
 from crossdock.wheels.scripts import PYTHON_SHEBANG, console_script, rewrite_shebang
 
 if TYPE_CHECKING:
@@ -73,26 +74,27 @@ def install(archive: WheelArchive, scheme: Scheme) -> tuple[Placed, ...]:
         if item.path not in placed:  # a script that the wheel brings itself stays
             placed[item.path] = item
             hashes[item.path] = _record_hash((item.content,))
+    record_path = f"{below(scheme.site_packages)}{record_name}"
     record = Placed(
-        path=f"{scheme.site_packages}/{record_name}",
-        content=_record(placed, hashes, f"{scheme.site_packages}/{record_name}", scheme),
+        path=record_path,
+        content=_record(placed, hashes, record_path, scheme),
     )
-    placed[record.path] = record
+    placed[record_path] = record
     return tuple(placed[path] for path in sorted(placed))
 
 
 def _place(archive: WheelArchive, member: Member, metadata: WheelMetadata, scheme: Scheme) -> Placed:
     top, _, rest = member.name.partition("/")
     if top != metadata.data:
-        return Placed(path=f"{scheme.site_packages}/{member.name}", executable=member.executable, member=member)
-    key, _, below = rest.partition("/")
+        return Placed(path=f"{below(scheme.site_packages)}{member.name}", executable=member.executable, member=member)
+    key, _, inner = rest.partition("/")
     folder = scheme.data_folder(key, metadata.name)
-    if folder is None or not below:
+    if folder is None or not inner:
         raise BadWheelError(
             f"{archive.filename} has data for {key!r}: {member.name}",
             why="purelib, platlib, scripts, data and headers are all there is",
         )
-    path = f"{folder}/{below}"
+    path = f"{below(folder)}{inner}"
     if key != "scripts":
         return Placed(path=path, executable=member.executable, member=member)
     # Programs of many megabytes come as scripts too: only what starts as a Python script is held whole.
@@ -104,7 +106,7 @@ def _place(archive: WheelArchive, member: Member, metadata: WheelMetadata, schem
 
 
 def _generated(metadata: WheelMetadata, scheme: Scheme) -> Iterator[Placed]:
-    yield Placed(path=f"{scheme.site_packages}/{metadata.dist_info}/INSTALLER", content=INSTALLER)
+    yield Placed(path=f"{below(scheme.site_packages)}{metadata.dist_info}/INSTALLER", content=INSTALLER)
     for point in metadata.entry_points:
         content = console_script(point, scheme.interpreter)
         yield Placed(path=f"{scheme.scripts}/{point.name}", executable=True, content=content)

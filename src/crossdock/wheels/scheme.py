@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-__all__ = ["SCHEME_VERSION", "Scheme", "posix_venv"]
+__all__ = ["SCHEME_VERSION", "Scheme", "below", "flat", "posix_venv"]
 
 #: Part of every layer's cache key and annotations: raised whenever the same wheels give other bytes.
 SCHEME_VERSION = 1
@@ -22,6 +22,8 @@ class Scheme:
         data: Where "data" files go.
         headers: Where C headers go; the distribution's name is added.
         interpreter: Absolute path of the environment's Python, for shebangs.
+
+    Every location may be empty: that is the root itself.
     """
 
     prefix: str
@@ -30,6 +32,10 @@ class Scheme:
     data: str
     headers: str
     interpreter: str
+
+    def to_json(self) -> dict[str, str]:
+        """Give all of it, for keys of what depends on it."""
+        return asdict(self)
 
     def data_folder(self, key: str, distribution: str) -> str | None:
         """Where a wheel's ``.data/KEY`` goes, or None if there is no such key."""
@@ -43,8 +49,30 @@ class Scheme:
 
     def record_path(self, path: str) -> str:
         """A path as RECORD has it: relative to site-packages."""
-        inside = self.site_packages + "/"
+        inside = below(self.site_packages)
         return path.removeprefix(inside) if path.startswith(inside) else posixpath.relpath(path, self.site_packages)
+
+
+def below(folder: str) -> str:
+    """Give what the paths of all that is in a folder start with."""
+    return folder and f"{folder}/"
+
+
+def flat(prefix: str = "") -> Scheme:
+    """Give the scheme of a folder that is put on ``sys.path`` as a whole, as ``pip install --target`` fills it.
+
+    Args:
+        prefix: The folder; empty for the root.
+    """
+    inside = below(prefix)
+    return Scheme(
+        prefix=prefix,
+        site_packages=prefix,
+        scripts=f"{inside}bin",
+        data=prefix,
+        headers=f"{inside}include",
+        interpreter="/usr/bin/env python3",
+    )
 
 
 def posix_venv(prefix: str, python: str) -> Scheme:

@@ -23,6 +23,7 @@ _PLAIN, _ZIP64 = 20, 45
 _UNIX = 3
 _UTF8 = 0x800
 _FIRST_DAY = (1 << 5) | 1  # 1980-01-01, the earliest date there is
+_FOLDER = (0o040755 << 16) | 0x10  # the latter is what DOS calls a folder (APPNOTE 4.4.15)
 _LIMIT, _COUNT_LIMIT = 0xFFFFFFFF, 0xFFFF
 
 
@@ -38,6 +39,20 @@ class ZipWriter:
         self._offset = 0
         self._directory: list[bytes] = []
 
+    @property
+    def offset(self) -> int:
+        """Number of the bytes written so far."""
+        return self._offset
+
+    @property
+    def count(self) -> int:
+        """Number of the entries begun so far."""
+        return len(self._directory)
+
+    def folder(self, name: str) -> None:
+        """Write an entry for a folder, without a slash at its end."""
+        self._begin(f"{name}/", method=0, crc=0, compressed=0, size=0, attributes=_FOLDER)
+
     def begin(self, name: str, *, method: int, crc: int, compressed: int, size: int, executable: bool) -> None:
         """Begin an entry, whose ``compressed`` bytes have to follow by ``data``.
 
@@ -49,6 +64,10 @@ class ZipWriter:
             size: Number of the unpacked bytes.
             executable: Whether it may be executed.
         """
+        attributes = (0o100755 if executable else 0o100644) << 16
+        self._begin(name, method=method, crc=crc, compressed=compressed, size=size, attributes=attributes)
+
+    def _begin(self, name: str, *, method: int, crc: int, compressed: int, size: int, attributes: int) -> None:
         raw = name.encode()
         flags = 0 if raw.isascii() else _UTF8
         sizes = struct.pack("<2H2Q", 1, 16, size, compressed) if max(size, compressed) >= _LIMIT else b""
@@ -57,7 +76,6 @@ class ZipWriter:
         short = (min(compressed, _LIMIT), min(size, _LIMIT))
         local_short = (_LIMIT, _LIMIT) if sizes else short  # in a local header both or none are 64-bit
         version = _ZIP64 if extra else _PLAIN
-        attributes = (0o100755 if executable else 0o100644) << 16
         self._directory.append(
             _CENTRAL.pack(
                 *(b"PK\x01\x02", version, _UNIX, version, 0, flags, method, 0, _FIRST_DAY, crc, *short),

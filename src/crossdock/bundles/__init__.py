@@ -1,0 +1,1 @@
+"""What is handed over as files: PEX, zips for functions, virtual environments, self-contained executables."""

@@ -1,0 +1,134 @@
+"""What bundles of every kind begin with: a plan's wheels, all of them here, and the parts that are made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossdock.steps.fetching import fetch_files
+from crossdock.steps.preparing import settle
+from crossdock.steps.wheel_facts import meeting_wheels, read_wheel_facts
+from crossdock.store.parallel import run_parallel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from crossdock.bundles.zippart import MadePart, PartRecipe
+    from crossdock.plan import TargetWheels, WheelPlan
+    from crossdock.projects.firstparty import OwnWheel
+    from crossdock.services import Services
+    from crossdock.store.blobs import Store
+    from crossdock.store.parallel import Cancellation
+    from crossdock.wheels.scheme import Scheme
+
+__all__ = ["ReadyWheels", "WheelFile", "installed_together", "make_parts", "ready_wheels"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelFile:
+    """A wheel that is in the store.
+
+    Attributes:
+        name: Normalised name of the distribution.
+        version: Its version.
+        filename: The wheel's file name.
+        sha256: Its content.
+        own: Whether it is the project's own.
+    """
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyWheels:
+    """A plan's wheels, all of which are in the store.
+
+    Attributes:
+        plan: Every package of it is a wheel.
+        own: The project's own wheel.
+    """
+
+    plan: WheelPlan
+    own: OwnWheel
+
+    def of(self, part: TargetWheels) -> tuple[WheelFile, ...]:
+        """List the wheels of a target, the project's own last."""
+        name, version = self.own.filename.split("-")[:2]
+        own = WheelFile(
+            name=self.plan.project.name,
+            version=version if name else "",
+            filename=self.own.filename,
+            sha256=self.own.sha256,
+            own=True,
+        )
+        return (
+            *(
+                WheelFile(
+                    name=choice.package.name,
+                    version=str(choice.package.version),
+                    filename=choice.file.filename,
+                    sha256=choice.file.sha256,
+                )
+                for choice in part.selection.choices
+            ),
+            own,
+        )
+
+
+def ready_wheels(plan: WheelPlan, services: Services) -> ReadyWheels:
+    """Build, change and fetch what a plan needs, until every wheel of it is in the store.
+
+    Raises:
+        CrossdockError: Whatever can go wrong with sources, wheels and downloads has its class.
+    """
+    settled, own = settle(plan, services)
+    fetch_files(settled, services)
+    return ReadyWheels(plan=settled, own=own)
+
+
+def installed_together(wheels: Sequence[WheelFile], scheme: Scheme, store: Store) -> list[tuple[WheelFile, ...]]:
+    """Divide the wheels of one tree: those that may write the same paths have to be installed together.
+
+    Args:
+        wheels: All of one tree, in the order they are to be installed.
+        scheme: Where things go.
+        store: Holds them.
+
+    Returns:
+        Groups: most are of one wheel; those that meet are in one.
+
+    Raises:
+        WheelError: A wheel cannot be read.
+    """
+    places = {wheel.sha256: _places(wheel, scheme, store) for wheel in wheels}
+    meeting = meeting_wheels(places, ())
+    together = tuple(wheel for wheel in wheels if wheel.sha256 in meeting)
+    apart: list[tuple[WheelFile, ...]] = [(wheel,) for wheel in wheels if wheel.sha256 not in meeting]
+    return [together, *apart] if together else apart
+
+
+def _places(wheel: WheelFile, scheme: Scheme, store: Store) -> tuple[str, ...] | None:
+    facts = read_wheel_facts(store, wheel.filename, wheel.sha256, scheme)
+    return facts.places if facts is not None else None
+
+
+def make_parts(recipes: Iterable[PartRecipe], services: Services) -> dict[str, MadePart]:
+    """Make parts, each once, several at a time.
+
+    Returns:
+        The parts by the keys of their recipes.
+
+    Raises:
+        WheelError: A wheel is damaged, unsafe or not supported, or two do not fit together.
+    """
+    distinct = list({recipe.key: recipe for recipe in recipes}.values())
+
+    def make(recipe: PartRecipe, cancellation: Cancellation) -> MadePart:
+        return recipe.make(services.store, cancellation.check)
+
+    made = run_parallel(make, distinct, jobs=services.jobs)
+    return {recipe.key: part for recipe, part in zip(distinct, made, strict=True)}
