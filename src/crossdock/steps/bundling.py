@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crossdock.steps.fetching import fetch_files
-from crossdock.steps.preparing import settle
+from crossdock.steps.settling import settle
 from crossdock.steps.wheel_facts import meeting_wheels, read_wheel_facts
 from crossdock.store.parallel import run_parallel
 
@@ -57,10 +57,10 @@ class ReadyWheels:
 
     def of(self, part: TargetWheels) -> tuple[WheelFile, ...]:
         """List the wheels of a target, the project's own last."""
-        name, version = self.own.filename.split("-")[:2]
+        version = self.own.filename.split("-")[1]
         own = WheelFile(
             name=self.plan.project.name,
-            version=version if name else "",
+            version=version,
             filename=self.own.filename,
             sha256=self.own.sha256,
             own=True,
