@@ -12,6 +12,7 @@ import os
 import tempfile
 import tomllib
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import LockfileError
@@ -138,6 +139,7 @@ def format_lockfile(lockfile: Lockfile) -> str:
     return _HEADER + tomli_w.dumps(document)
 
 
+@lru_cache(maxsize=4)  # a run asks for the same file several times, and it may be long
 def parse_lockfile(text: str, *, origin: str) -> Lockfile:
     """Read a lock from text, strictly: a field that is missing, unknown or malformed is an error.
 

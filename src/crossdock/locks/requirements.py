@@ -26,6 +26,8 @@ __all__ = ["read_requirements"]
 _REPOSITORIES = frozenset({"git", "hg", "svn", "bzr"})
 #: What a file given by its path ends in; anything else is a folder.
 _ARCHIVES = (".whl", ".tar.gz", ".zip")
+#: What a shell would do something about; white space aside, at which a requirement is split in any case.
+_QUOTING = frozenset("\"'\\")
 
 
 def read_requirements(path: Path, *, root: Path) -> Lock:
@@ -99,16 +101,24 @@ def _options(line: Line) -> tuple[str, list[str]]:
     words = line.text.split()
     first = next((i for i, word in enumerate(words) if word.startswith("--")), len(words))
     hashes = []
-    try:
-        options = iter(shlex.split(" ".join(words[first:])))
-    except ValueError as error:
-        raise malformed(line.where, "a quotation mark is not closed") from error
+    options = iter(_unquoted(words[first:], line))
     for option in options:
         key, equals, value = option.partition("=")
         if key != "--hash":
             raise malformed(line.where, f"the option {key[:40]!r} is not understood for a requirement")
         hashes.append(value if equals else next(options, ""))
     return " ".join(words[:first]), hashes
+
+
+def _unquoted(words: list[str], line: Line) -> list[str]:
+    """Take quotation marks and backslashes away as a shell does; shlex is slow, and nearly no file has any."""
+    text = " ".join(words)
+    if _QUOTING.isdisjoint(text):
+        return words
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise malformed(line.where, "a quotation mark is not closed") from error
 
 
 def _pin(line: Line, requirement: Requirement) -> str:
