@@ -6,15 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.wheelhouse import PACKAGES, PYTHON, bench_cache, lock_file
+from crossdock.store.actions import decode_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-__all__ = ["image", "make_project", "prepared_cache"]
+__all__ = ["bundle", "image", "link_cache", "make_project", "prepared_cache", "without_parts"]
 
 _PYPROJECT = f"""\
 [build-system]
@@ -24,7 +25,7 @@ build-backend = "hatchling.build"
 [project]
 name = "bench-app"
 version = "1.0"
-requires-python = "=={PYTHON}.*"
+requires-python = ">={PYTHON}"
 dependencies = [{", ".join(f'"{name}"' for name in PACKAGES)}]
 
 [project.scripts]
@@ -54,6 +55,32 @@ def prepared_cache(project: Path, targets: Sequence[str]) -> Path:
     image(project, targets, cache)
     shutil.copy(project / "crossdock.lock", bench_cache())
     return cache
+
+
+def bundle(command: str, project: Path, target: str, cache: Path, *options: str) -> Path:
+    """Run a command that makes a bundle for one target, and give what it made, in place of what was there."""
+    arguments = [sys.executable, "-m", "crossdock", command, str(project), "--quiet", "--jobs=2", f"--target={target}"]
+    arguments += [f"--output={project.with_name(command)}", *options]
+    environ = {**os.environ, "CROSSDOCK_CACHE": str(cache)}
+    made = subprocess.run(arguments, check=True, env=environ, stdout=subprocess.PIPE, text=True)
+    (path,) = made.stdout.splitlines()
+    return Path(path)
+
+
+def link_cache(cache: Path, copy: Path) -> None:
+    """Copy a cache by hard links: files in it are only ever replaced, never changed."""
+    shutil.copytree(cache, copy, copy_function=os.link)
+
+
+def without_parts(cache: Path, bare: Path) -> None:
+    """Link a cache, leaving out the parts of archives that were made of wheels."""
+    link_cache(cache, bare)
+    for path in (bare / "actions").rglob("*.json"):
+        value = decode_record(path.read_bytes())
+        if isinstance(value, dict) and {"digest", "directory", "contents"} <= value.keys():
+            digest = value["digest"]
+            (bare / "blobs" / "sha256" / digest[:2] / digest).unlink(missing_ok=True)
+            path.unlink()
 
 
 def image(project: Path, targets: Sequence[str], cache: Path, *, jobs: int = 2) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from functools import partial
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.layering import grouped, make_layers
 from bench.measure import CPU, WALL, Result, cost, interleave, ratio
-from bench.project import image, make_project, prepared_cache
+from bench.project import image, link_cache, make_project, prepared_cache
 from bench.wheelhouse import TARGETS, wheels
 from crossdock.store.actions import decode_record
 from crossdock.store.blobs import Store
@@ -44,7 +43,7 @@ def run(repeats: int) -> Result:
 
         def whole(state: Path, targets: Sequence[str]) -> dict[str, float]:
             fresh = folder / "fresh"
-            _link(state, fresh)
+            link_cache(state, fresh)
             try:
                 return cost(lambda: image(project, targets, fresh))
             finally:
@@ -90,7 +89,7 @@ def _layers(layout: Path, kinds: Collection[str]) -> set[str]:
 
 def _without_layers(cache: Path, digests: set[str], bare: Path) -> None:
     """Link a cache, leaving out some layers and every record about them."""
-    _link(cache, bare)
+    link_cache(cache, bare)
     for digest in digests:
         (bare / "blobs" / "sha256" / digest[:2] / digest).unlink(missing_ok=True)
     for path in (bare / "actions").rglob("*.json"):
@@ -105,8 +104,3 @@ def _without_own_wheel(cache: Path) -> None:
         value = decode_record(path.read_bytes())
         if isinstance(value, dict) and "scripts" in value:
             path.unlink()
-
-
-def _link(cache: Path, copy: Path) -> None:
-    """Copy a cache by hard links: files in it are only ever replaced, never changed."""
-    shutil.copytree(cache, copy, copy_function=os.link)
