@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e import builds, engines
+from tests.e2e import machines as small_machines
 from tests.e2e import newer as newer_suite
 from tests.support import registries
 
@@ -62,6 +63,12 @@ def newer(tmp_path: Path) -> newer_suite.Newer:
     home = tmp_path / "newer-home"
     home.mkdir()
     return newer_suite.newer_programs(home, "crane", "cosign", "oras", "skopeo", "umoci")
+
+
+@pytest.fixture(scope="session")
+def machines() -> small_machines.Machines:
+    """Small machines of each architecture, with a Python, on which programs run without an image."""
+    return small_machines.Machines()
 
 
 @pytest.fixture(scope="session")

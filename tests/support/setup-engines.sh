@@ -2,7 +2,7 @@
 # Prepares the engines that the e2e tests run images on: podman with runc, a registry, skopeo, umoci, and QEMU as the
 # kernel's interpreter for the other architecture's programs; strace, which records and stops what a build does; and
 # bubblewrap, in which programs of a base run; docker and containerd, which images are loaded into; and a root of a
-# newer suite with more clients (setup-newer.sh).
+# newer suite with more clients (setup-newer.sh); and roots with the Python of each architecture (setup-machines.sh).
 # For Debian and its relatives; needs root (or sudo) the first time only. When everything is there it changes nothing
 # and is done at once.
 set -euo pipefail
@@ -17,6 +17,7 @@ declare -A package_of=(
   [mmdebstrap]=mmdebstrap
   [strace]=strace
   [bwrap]=bubblewrap
+  [busybox]=busybox-static
   [ctr]=containerd
   [dockerd]=docker.io
 )
@@ -88,3 +89,6 @@ esac
 
 # Clients that this suite does not have, or only in older versions.
 "$(dirname "$0")/setup-newer.sh"
+
+# What artifacts run on that are no images.
+"$(dirname "$0")/setup-machines.sh"
