@@ -524,19 +524,19 @@ class ArtifactRefusedError(VerificationError):
 
 
 class LayoutUnreadableError(VerificationError):
-    """There is no OCI image layout at a path, or one that cannot be read at all."""
+    """There is no image and no bundle at a path, or one that cannot be read at all."""
 
     exit_code = 92
 
 
 class LayerUnreadableError(VerificationError):
-    """A layer that is damaged, cut short, or unsafe to read."""
+    """A layer or another archive that is damaged, cut short, or unsafe to read."""
 
     exit_code = 93
 
 
 class LayerUnsupportedError(VerificationError):
-    """A layer in a form that cannot be read yet."""
+    """A layer or another archive in a form that cannot be read yet."""
 
     exit_code = 94
 

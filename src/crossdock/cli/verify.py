@@ -1,16 +1,17 @@
-"""``crossdock verify``: prove an image that anybody built, on disk or in a registry."""
+"""``crossdock verify``: prove an image that anybody built, on disk or in a registry, or a finished bundle."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.cli.options import project_of, request_of, services_of
-from crossdock.errors import ArtifactRefusedError, UsageError
+from crossdock.errors import ArtifactRefusedError, LayoutUnreadableError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -21,14 +22,29 @@ if TYPE_CHECKING:
 
 __all__ = ["verify"]
 
+#: What files are named, and images in registries are not.
+_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".pex", ".pyz", ".zip", ".whl")
+
 
 def verify(options: argparse.Namespace) -> int:
-    """Prove an image."""
+    """Prove an image or a bundle."""
+    if options.project is not None and not options.deep:
+        raise UsageError("--project is given without --deep", hint="--deep makes the layers again and compares")
+    if not _exists(options.image) or _is_layout(Path(options.image)):
+        return _verify_image(options)
+    if options.target:
+        return _verify_bundle(options)
+    try:
+        return _verify_image(options)
+    except LayoutUnreadableError as error:
+        hint = "to prove a PEX, a zip or tar archive or a folder, say what it is for, as in --target linux/arm64"
+        raise LayoutUnreadableError(error.what, why=error.why, hint=f"{error.hint}; {hint}") from None
+
+
+def _verify_image(options: argparse.Namespace) -> int:
     from crossdock.steps.making import StoreScanCache
     from crossdock.verify.image import verify_opened
 
-    if options.project is not None and not options.deep:
-        raise UsageError("--project is given without --deep", hint="--deep makes the layers again and compares")
     services = services_of(options)
     layout = _open(options.image, services)
     cache = None if _is_path(options.image) else StoreScanCache(services.store)
@@ -46,10 +62,41 @@ def verify(options: argparse.Namespace) -> int:
     return 0 if report.ok else ArtifactRefusedError.exit_code
 
 
-def _is_path(text: str) -> bool:
-    """Say whether a text names a layout: one that is there, or that could be nothing else."""
+def _verify_bundle(options: argparse.Namespace) -> int:
+    if options.deep:
+        raise UsageError(
+            "--deep is for images", why=f"{options.image} has no layers", hint="build it again and compare the files"
+        )
+    from crossdock.steps.verifying import meant, verify_artifact
+    from crossdock.targets import parse_python, parse_target
+
+    pythons = [parse_python(text) for text in options.python]
+    targets = [meant(parse_target(text), pythons) for text in options.target]
+    report = verify_artifact(Path(options.image), targets, allow=options.allow)
+    print(json.dumps(report.to_json(), indent=2) if options.json else report.to_text(), end="\n" * options.json)
+    return 0 if report.ok else ArtifactRefusedError.exit_code
+
+
+def _is_layout(path: Path) -> bool:
+    """Say whether what is there is an image layout, be it a good one or not."""
+    from crossdock.oci.tarfiles import TarFiles
+
+    if path.is_dir():
+        return (path / "oci-layout").exists()
+    try:
+        return TarFiles(path).size("oci-layout") is not None
+    except (tarfile.TarError, OSError):
+        return False
+
+
+def _exists(text: str) -> bool:
     # os.path takes a text that is too long for a name for what it is: no path.
-    return os.path.exists(text) or text.startswith((".", "/", "~")) or text.endswith(".tar")  # noqa: PTH110
+    return os.path.exists(text)  # noqa: PTH110
+
+
+def _is_path(text: str) -> bool:
+    """Say whether a text names a file or folder: one that is there, or that could be nothing else."""
+    return _exists(text) or text.startswith((".", "/", "~")) or text.endswith(_SUFFIXES)
 
 
 def _open(text: str, services: Services) -> Layout:

@@ -38,7 +38,6 @@ _OTHER_ARCHITECTURES: Final = {
     "x86_64": "amd64",
     "aarch64": "arm64",
     "arm64": "arm64",
-    "arm64ec": "arm64",
     "i386": "386",
     "arm": "arm",
     "riscv64": "riscv64",

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from crossdock.verify.binary import HEAD_SIZE, Binary, from_pe, identify
 from crossdock.verify.owners import distribution_of, owned_paths
-from crossdock.verify.pe import DOS_MAGIC, PE_HEADER_SIZE, pe_offset, read_pe
+from crossdock.verify.pe import DOS_MAGIC, PE_HEADER_SIZE, PE_SIGNATURE, pe_offset, read_pe
 
-__all__ = ["FIRST_BYTES", "Contents", "ContentsReader"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-_FORMAT_VERSION: Final = 1
+__all__ = ["FIRST_BYTES", "LARGEST_RECORD", "Contents", "ContentsReader", "merged"]
+
+_FORMAT_VERSION: Final = 2
 #: How much of a file's beginning is worth giving to `ContentsReader.see`: a PE header may be behind a large stub.
 FIRST_BYTES: Final = 64 << 10
-_MAX_RECORD: Final = 32 << 20
+#: Bytes of all RECORD files together that are kept: they only name packages in messages.
+LARGEST_RECORD: Final = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,18 @@ class Contents:
             raise ValueError(f"no contents: {error}") from None
 
 
+def merged(parts: Iterable[Contents]) -> Contents:
+    """Put what was seen in parts together; of one path in two parts, the last counts."""
+    files = 0
+    binaries: dict[str, Binary] = {}
+    owners: dict[str, str] = {}
+    for part in parts:
+        files += part.files
+        binaries |= dict(part.binaries)
+        owners |= part.owners
+    return Contents(files=files, binaries=tuple(binaries.items()), owners=owners)
+
+
 class ContentsReader:
     """Looks at files one by one."""
 
@@ -72,10 +88,10 @@ class ContentsReader:
             size: Its bytes.
         """
         self._files += 1
-        binary = _identify(bytes(first[:FIRST_BYTES]))
+        binary = _identify(bytes(first[:FIRST_BYTES]), size)
         if binary is not None:
             self._binaries[path] = binary
-        elif len(first) == size and distribution_of(path) and self._record_bytes + size <= _MAX_RECORD:
+        elif len(first) == size and distribution_of(path) and self._record_bytes + size <= LARGEST_RECORD:
             self._records[path] = bytes(first)
             self._record_bytes += size
 
@@ -89,10 +105,14 @@ class ContentsReader:
         return Contents(files=self._files, binaries=tuple(self._binaries.items()), owners=owners)
 
 
-def _identify(first: bytes) -> Binary | None:
+def _identify(first: bytes, size: int) -> Binary | None:
     binary = identify(first[:HEAD_SIZE])
-    if binary is not None and first.startswith(DOS_MAGIC) and binary.undecided:
-        offset = pe_offset(first[:HEAD_SIZE])
-        header = read_pe(first[offset : offset + PE_HEADER_SIZE]) if offset else None
-        return from_pe(header) if header else binary
-    return binary
+    if binary is None or not first.startswith(DOS_MAGIC) or not binary.undecided:
+        return binary
+    offset = pe_offset(first[:HEAD_SIZE]) or 0
+    if offset + len(PE_SIGNATURE) > size:
+        return None  # a program for MS-DOS, or no program: what would be the offset is something else
+    if offset + PE_HEADER_SIZE > len(first) < size:
+        return binary
+    header = read_pe(first[offset : offset + PE_HEADER_SIZE])
+    return from_pe(header) if header else None

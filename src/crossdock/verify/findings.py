@@ -1,14 +1,14 @@
-"""What is wrong with an image, and the rules that say so."""
+"""What is wrong with an image or a bundle, and the rules that say so."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from crossdock.verify.binary import MACHINE_NAMES
+from crossdock.verify.finding import Finding, Severity, printable
 from crossdock.verify.platforms import Platform
+from crossdock.verify.rules import MACHINES, judge_binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,52 +27,6 @@ __all__ = [
     "owners_of",
     "printable",
 ]
-
-Severity = Literal["error", "warning"]
-
-_LINUX_ABIS: Final = frozenset({"sysv", "linux", "arm-aeabi"})
-
-# Launchers of console scripts, which setuptools, pip and distlib carry for use on Windows.
-_LAUNCHER: Final = re.compile(r"(^|/)(site-packages|dist-packages|python\d+(\.\d+)?)/.+\.exe$", re.IGNORECASE)
-
-_REMEDY: Final = (
-    "take the file that is built for the target: check the wheel's tags in the lock, or the source it comes from; "
-    "if it is there on purpose, allow its path ([tool.crossdock.verify] allow, or --allow)"
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that is wrong, or worth knowing.
-
-    Attributes:
-        code: Names the rule, for programs: ``elf-machine``.
-        severity: An error refuses the image.
-        path: The file inside the image; empty where it is about the image itself.
-        package: The distribution it belongs to, ``numpy 2.1.0``, or None if unknown.
-        found: What is there, to follow the subject: ``is an x86-64 ELF file``.
-        wanted: What should be, to follow ``but``; may be empty.
-        hint: What the user can do.
-    """
-
-    code: str
-    severity: Severity
-    path: str = ""
-    package: str | None = None
-    found: str
-    wanted: str = ""
-    hint: str = ""
-
-    @property
-    def sentence(self) -> str:
-        """What a user needs to read, in one line that is safe to print."""
-        subject = ": ".join(part for part in (self.package, self.path) if part)
-        sentence = f"{subject} {self.found}" if subject else self.found
-        return printable(f"{sentence}, but {self.wanted}" if self.wanted else sentence)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return values that the ``json`` module writes, the sentence included."""
-        return {**asdict(self), "sentence": self.sentence}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,47 +66,43 @@ def judge(
     owners: Mapping[str, str],
     *,
     allow: Sequence[str] = (),
+    image: bool = False,
 ) -> list[Finding]:
-    """Judge the files of an image by the platform it is for.
+    """Judge the files of an artifact by the platform it is for.
 
     Args:
         os: OCI's name of the operating system.
         arch: OCI's name of the architecture.
         variant: Its variant, or empty.
-        facts: What its layers hold, lowest first.
+        facts: What its layers, or parts, hold, lowest first.
         owners: Paths to the distributions they belong to: see `owners_of`.
         allow: Patterns of paths (``fnmatch``; ``*`` matches slashes too) that may hold programs for other machines:
             errors there become warnings. One that helps nothing is a warning itself.
+        image: Whether it is an image, which is for Linux or cannot be judged: the files of other systems' images are
+            not only those of Python packages, and follow other rules.
 
     Returns:
         Findings in the order of the layers; empty if all is well.
     """
     target = Platform(os=os, architecture=arch, variant=variant)
+    machines = {"linux": MACHINES["linux"]} if image else MACHINES
     if sum(layer.files for layer in facts) == 0:
-        found = f"no file was looked at in {len(facts)} layers"
-        return [
-            Finding(
-                code="nothing-read",
-                severity="error",
-                found=found,
-                wanted="a proof that looked at nothing proves nothing",
-                hint="check that the layers belong to this image and are not empty",
-            )
-        ]
-    if os != "linux" or arch not in MACHINE_NAMES:
+        return [_nothing_read(len(facts), image=image)]
+    if arch not in machines.get(os, {}):
+        known = "; ".join(f"{name} on {', '.join(names)}" for name, names in machines.items())
         return [
             Finding(
                 code="platform-unsupported",
                 severity="error",
-                found=f"the image is for {target}",
-                wanted=f"only linux on {', '.join(MACHINE_NAMES)} can be proved",
+                found=f"the {'image' if image else 'artifact'} is for {target}",
+                wanted=f"only {known} can be proved",
             )
         ]
     found_all = dict.fromkeys(
         finding
         for layer in facts
         for path, binary in layer.binaries
-        if (finding := _judge_binary(target, path, binary, owners.get(path))) is not None
+        if (finding := judge_binary(target, path, binary, owners.get(path))) is not None
     )
     return list(_with_exceptions(list(found_all), allow))
 
@@ -205,77 +155,6 @@ def owners_of(facts: Sequence[Seen]) -> dict[str, str]:
     return {path: owner for layer in facts for path, owner in layer.owners.items()}
 
 
-def printable(text: str) -> str:
-    r"""Escape what does not belong on a terminal: ``\x1b`` becomes four characters."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
-def _judge_binary(target: Platform, path: str, binary: Binary, package: str | None) -> Finding | None:
-    if binary.format == "elf":
-        return _judge_elf(target, path, binary, package)
-    finding = Finding(
-        code=binary.format,
-        severity="error",
-        path=path,
-        package=package,
-        found=f"is {_article(binary.kind)} file",
-        wanted=f"the target {target} needs ELF files for {MACHINE_NAMES[target.architecture]}",
-        hint=_REMEDY,
-    )
-    if binary.format == "pe" and binary.managed:
-        return replace(
-            finding,
-            code="pe-managed",
-            severity="warning",
-            found="is a .NET assembly",
-            wanted="",
-            hint="it runs where a .NET runtime is; nothing of it was proved",
-        )
-    if binary.format == "pe" and _LAUNCHER.search(path):
-        return replace(
-            finding,
-            code="pe-launcher",
-            severity="warning",
-            wanted="a Windows launcher carried as data does no harm",
-            hint="",
-        )
-    return finding
-
-
-def _judge_elf(target: Platform, path: str, binary: Binary, package: str | None) -> Finding | None:
-    if not binary.hosted:
-        return None
-    finding = Finding(
-        code="elf-machine",
-        severity="error",
-        path=path,
-        package=package,
-        found=f"is {_article(binary.kind)} file",
-        wanted=f"the target {target} needs {MACHINE_NAMES[target.architecture]}",
-        hint=_REMEDY,
-    )
-    if binary.undecided:
-        found = f"cannot be told apart: {binary.undecided}"
-        return replace(finding, code="elf-undecided", found=found, hint="replace the damaged file, or allow its path")
-    if target.architecture not in binary.machines:
-        return finding
-    if binary.os_abi not in _LINUX_ABIS:
-        found = f"is an ELF file for {binary.os_abi}"
-        return replace(finding, code="elf-os", found=found, wanted=f"the target {target} needs linux")
-    wanted_float = "soft" if target.variant == "v5" else "hard"
-    if binary.float_abi not in {"", wanted_float}:
-        return replace(
-            finding,
-            code="elf-float-abi",
-            severity="warning",
-            found=f"passes floating-point numbers the {binary.float_abi}-float way",
-            wanted=f"libraries for {target} use {wanted_float}-float: it works only if it is linked statically",
-        )
-    return None
-
-
 def _with_exceptions(findings: Sequence[Finding], allow: Sequence[str]) -> Iterator[Finding]:
     used: set[str] = set()
     for finding in findings:
@@ -296,6 +175,12 @@ def _with_exceptions(findings: Sequence[Finding], allow: Sequence[str]) -> Itera
             )
 
 
-def _article(kind: str) -> str:
-    # By how the names are spoken: an x86-64, an s390, an m68k.
-    return f"{'an' if kind.startswith(('a', 'e', 'i', 'E', 'x8', 's3', 'm6')) else 'a'} {kind}"
+def _nothing_read(parts: int, *, image: bool) -> Finding:
+    noun = "layers" if image else "parts"
+    return Finding(
+        code="nothing-read",
+        severity="error",
+        found=f"no file was looked at in {parts} {noun}",
+        wanted="a proof that looked at nothing proves nothing",
+        hint=f"check that the {noun} belong to this {'image' if image else 'artifact'} and are not empty",
+    )

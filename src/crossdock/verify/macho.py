@@ -36,6 +36,12 @@ _CPU_NAMES: Final = {
     18: "ppc",
     18 | _CPU_ARCH_ABI64: "ppc64",
 }
+# Code that not every processor of the type runs: for Apple's own processes, and for processors since Haswell.
+_SUBTYPE_NAMES: Final = {
+    (12 | _CPU_ARCH_ABI64, 2): "arm64e",
+    (7 | _CPU_ARCH_ABI64, 8): "x86_64h",
+}
+_CPU_SUBTYPE_MASK: Final = 0x00FFFFFF  # the highest byte holds capabilities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +50,7 @@ class MachOSlice:
 
     Attributes:
         cpu_type: ``cputype``.
-        cpu_name: Its usual name, or ``cpu 0x1234`` for one without a name here.
+        cpu_name: Its usual name, by ``cpusubtype`` where that matters, or ``cpu 0x1234`` for one without a name here.
         bits: 32 or 64.
     """
 
@@ -80,10 +86,10 @@ def read_macho(head: bytes) -> MachO | None:
     magic = head[:4]
     if magic in _THIN:
         order, bits = _THIN[magic]
-        if len(head) < 8:
+        if len(head) < 12:
             return MachO(fat=False, slices=(), declared=1)
-        (cpu_type,) = struct.unpack_from(order + "I", head, 4)
-        return MachO(fat=False, slices=(_slice(cpu_type, bits=bits),), declared=1)
+        cpu_type, subtype = struct.unpack_from(order + "II", head, 4)
+        return MachO(fat=False, slices=(_slice(cpu_type, subtype, bits=bits),), declared=1)
     if magic in (_FAT32, _FAT64):
         return _read_fat(head, entry_size=20 if magic == _FAT32 else 32)
     return None
@@ -96,11 +102,13 @@ def _read_fat(head: bytes, *, entry_size: int) -> MachO | None:
     if not 1 <= declared < _FIRST_JAVA_MAJOR:
         return None
     present = min(declared, (len(head) - 8) // entry_size)
-    cpu_types = [struct.unpack_from(">I", head, 8 + index * entry_size)[0] for index in range(present)]
-    return MachO(fat=True, slices=tuple(_slice(cpu) for cpu in cpu_types), declared=declared)
+    cpus = [struct.unpack_from(">II", head, 8 + index * entry_size) for index in range(present)]
+    return MachO(fat=True, slices=tuple(_slice(*cpu) for cpu in cpus), declared=declared)
 
 
-def _slice(cpu_type: int, *, bits: Literal[32, 64] | None = None) -> MachOSlice:
+def _slice(cpu_type: int, subtype: int, *, bits: Literal[32, 64] | None = None) -> MachOSlice:
     if bits is None:
         bits = 64 if cpu_type & _CPU_ARCH_ABI64 else 32
-    return MachOSlice(cpu_type=cpu_type, cpu_name=_CPU_NAMES.get(cpu_type, f"cpu {cpu_type:#x}"), bits=bits)
+    special = _SUBTYPE_NAMES.get((cpu_type, subtype & _CPU_SUBTYPE_MASK))
+    name = special or _CPU_NAMES.get(cpu_type, f"cpu {cpu_type:#x}")
+    return MachOSlice(cpu_type=cpu_type, cpu_name=name, bits=bits)

@@ -10,10 +10,10 @@ import struct
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["DOS_MAGIC", "PE_HEADER_SIZE", "PeHeader", "pe_offset", "read_pe"]
+__all__ = ["DOS_MAGIC", "PE_HEADER_SIZE", "PE_SIGNATURE", "PeHeader", "pe_offset", "read_pe"]
 
 DOS_MAGIC: Final = b"MZ"
-_SIGNATURE: Final = b"PE\0\0"
+PE_SIGNATURE: Final = b"PE\0\0"
 
 PE_HEADER_SIZE: Final = 24 + 112 + 16 * 8
 """Bytes from the signature on that `read_pe` makes use of: COFF header, PE32+ optional header, directories."""
@@ -74,7 +74,7 @@ def read_pe(data: bytes) -> PeHeader | None:
     Returns:
         The header, or None if there is none: an MS-DOS program, or a file that starts with the same two letters.
     """
-    if len(data) < 6 or not data.startswith(_SIGNATURE):
+    if len(data) < 6 or not data.startswith(PE_SIGNATURE):
         return None
     machine = int.from_bytes(data[4:6], "little")
     bits: Literal[32, 64] | None = {0x10B: 32, 0x20B: 64}.get(int.from_bytes(data[24:26], "little"))  # type: ignore[assignment]

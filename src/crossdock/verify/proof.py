@@ -45,7 +45,7 @@ def prove_image(
     findings = [
         *judge_platforms(entry, platform),
         *judge_layers(claims, facts),
-        *judge(platform.os, platform.architecture, platform.variant, facts, known, allow=allow),
+        *judge(platform.os, platform.architecture, platform.variant, facts, known, allow=allow, image=True),
     ]
     return ImageReport(
         platform=platform,

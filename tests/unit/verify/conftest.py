@@ -8,6 +8,7 @@ import io
 import json
 import struct
 import tarfile
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,6 +46,25 @@ class Make:
         optional = struct.pack("<H", 0x20B) + bytes(106) + struct.pack("<I", 16)
         optional += b"".join(struct.pack("<II", *item) for item in directories)
         return dos + b"PE\0\0" + struct.pack("<HHIIIHH", machine, 0, 0, 0, 0, len(optional), 0) + optional
+
+    @staticmethod
+    def macho(*slices: tuple[int, int], fat: bool = False) -> bytes:
+        """A library of (CPU type, CPU subtype) for each processor, as ``lipo`` puts several of them together."""
+        if len(slices) == 1 and not fat:
+            ((cpu, subtype),) = slices
+            return struct.pack("<IIIIIIII", 0xFEEDFACF, cpu, subtype, 8, 0, 0, 0x85, 0)
+        table = b"".join(struct.pack(">IIIII", *item, 0x4000 * n, 32, 14) for n, item in enumerate(slices, start=1))
+        return struct.pack(">II", 0xCAFEBABE, len(slices)) + table
+
+    @staticmethod
+    def zip(path: Path, files: dict[str, bytes], *, prefix: bytes = b"", stored: bool = False) -> Path:
+        with path.open("wb") as file:
+            file.write(prefix)
+            method = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+            with zipfile.ZipFile(file, "w", method) as archive:
+                for name, content in files.items():
+                    archive.writestr(name, content)
+        return path
 
     @staticmethod
     def tar(files: dict[str, bytes], *, format: int = tarfile.PAX_FORMAT) -> bytes:  # noqa: A002

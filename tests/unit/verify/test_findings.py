@@ -91,7 +91,7 @@ def test_a_proof_that_looked_at_nothing_fails(facts_of: Any) -> None:
     assert check([]) == [("nothing-read", "error")]
 
 
-@pytest.mark.parametrize(("os", "arch"), [("linux", "pdp11"), ("windows", "amd64")])
+@pytest.mark.parametrize(("os", "arch"), [("linux", "pdp11"), ("darwin", "386"), ("freebsd", "amd64")])
 def test_a_platform_without_rules_fails(make: Any, facts_of: Any, os: str, arch: str) -> None:
     [finding] = judge(os, arch, "", facts_of({"a": b""}), {})
     assert (finding.code, finding.severity) == ("platform-unsupported", "error")

@@ -1,0 +1,51 @@
+"""One thing that is wrong with an artifact, and how it is told."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+__all__ = ["Finding", "Severity", "printable"]
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong, or worth knowing.
+
+    Attributes:
+        code: Names the rule, for programs: ``elf-machine``.
+        severity: An error refuses the image.
+        path: The file inside the image; empty where it is about the image itself.
+        package: The distribution it belongs to, ``numpy 2.1.0``, or None if unknown.
+        found: What is there, to follow the subject: ``is an x86-64 ELF file``.
+        wanted: What should be, to follow ``but``; may be empty.
+        hint: What the user can do.
+    """
+
+    code: str
+    severity: Severity
+    path: str = ""
+    package: str | None = None
+    found: str
+    wanted: str = ""
+    hint: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What a user needs to read, in one line that is safe to print."""
+        subject = ": ".join(part for part in (self.package, self.path) if part)
+        sentence = f"{subject} {self.found}" if subject else self.found
+        return printable(f"{sentence}, but {self.wanted}" if self.wanted else sentence)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return values that the ``json`` module writes, the sentence included."""
+        return {**asdict(self), "sentence": self.sentence}
+
+
+def printable(text: str) -> str:
+    r"""Escape what does not belong on a terminal: ``\x1b`` becomes four characters."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
