@@ -27,6 +27,7 @@ from crossdock.locks import complete
 from crossdock.targets import parse_target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from crossdock.choosing.basing import ChosenBase
@@ -157,13 +158,21 @@ def make_plan(project: Project, request: Request, services: Services) -> Plan:
     )
 
 
-def make_wheel_plan(project: Project, request: Request, services: Services) -> WheelPlan:
-    """Decide what goes into bundles: for each target that `targets_of` gives, the wheels an image would have.
+def make_wheel_plan(
+    project: Project, request: Request, services: Services, *, targets: Sequence[Target] | None = None
+) -> WheelPlan:
+    """Decide what goes into bundles: for each target the wheels an image would have.
+
+    Args:
+        project: The project.
+        request: Targets and parts of the project; what it leaves open comes from the project's settings.
+        services: The store and what draws progress.
+        targets: The targets, where something else than `targets_of` decides them.
 
     Raises:
         CrossdockError: One of the many reasons why that cannot be decided; each has its class.
     """
-    targets = targets_of(project, request, services)
+    targets = targets_of(project, request, services) if targets is None else targets
     project_lock = load_lock(project, request)
     surveys = survey_targets(project_lock, targets, services)
     return WheelPlan(

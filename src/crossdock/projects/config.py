@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from crossdock.errors import ConfigError
+from crossdock.projects.function_settings import FunctionSettings, read_function_settings
 from crossdock.projects.interpreter import read_interpreter
 from crossdock.projects.overrides import read_overrides
+from crossdock.projects.pex_settings import PexSettings, read_pex_settings
 from crossdock.projects.table import Table
 from crossdock.targets.environment import MARKER_KEYS
 
@@ -54,6 +56,8 @@ class Config:
         compile: Whether bytecode is added to images.
         compile_python: Path of the interpreter that compiles it, relative to the project; None to look for one.
         overrides: What is set for single packages, by normalised name.
+        functions: What is set for zips of functions.
+        pex: What is set for PEX files.
     """
 
     targets: tuple[str, ...] | None = None
@@ -79,6 +83,8 @@ class Config:
     compile: bool = False
     compile_python: str | None = None
     overrides: Mapping[str, Override] = field(default_factory=dict)
+    functions: FunctionSettings = field(default_factory=FunctionSettings)
+    pex: PexSettings = field(default_factory=PexSettings)
 
 
 def read_config(tool_table: Any) -> Config:  # noqa: ANN401
@@ -124,6 +130,8 @@ def _read(tool_table: Any) -> Config:  # noqa: ANN401
         compile=table.flag("compile", default=False),
         compile_python=table.text("compile-python"),
         overrides=read_overrides(table.any("packages")),
+        functions=read_function_settings(table.any("lambda")),
+        pex=read_pex_settings(table.any("pex")),
     )
     for part in (debian, verify, table):
         part.finish()
