@@ -22,8 +22,8 @@ def resolve_and_pack(project: Path, target: str, out: Path, *options: str) -> No
     requirements = project / "requirements.txt"
     run_pex(
         f"--requirement={requirements}",
-        f"--project={project}",
-        "--console-script=bench-app",
+        f"--sources-directory={project / 'src'}",
+        "--entry-point=bench_app:main",
         f"--complete-platform={_complete_platform(target)}",
         f"--output-file={out}",
         *options,
