@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from crossdock.errors import FileCollisionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from crossdock.wheels.archive import WheelArchive
     from crossdock.wheels.install import Placed
+    from crossdock.wheels.member import Member
 
-__all__ = ["TakenPaths"]
+__all__ = ["TakenPaths", "WheelContents"]
+
+
+class WheelContents(Protocol):
+    """A wheel, as far as its paths are compared with another's."""
+
+    @property
+    def filename(self) -> str:
+        """What to call it in messages."""
+
+    def unpacked_pieces(self, member: Member) -> Iterator[bytes]:
+        """Read and unpack a member piece by piece."""
 
 
 class TakenPaths:
@@ -25,10 +36,10 @@ class TakenPaths:
 
     def __init__(self, reserved: Mapping[str, str] | None = None) -> None:
         self._reserved = reserved or {}
-        self._files: dict[str, tuple[Placed, WheelArchive]] = {}
-        self._folders: dict[str, WheelArchive] = {}
+        self._files: dict[str, tuple[Placed, WheelContents]] = {}
+        self._folders: dict[str, WheelContents] = {}
 
-    def take(self, item: Placed, archive: WheelArchive) -> list[str] | None:
+    def take(self, item: Placed, archive: WheelContents) -> list[str] | None:
         """Take the path of a wheel's file.
 
         Returns:
@@ -68,7 +79,7 @@ class TakenPaths:
             yield parent
 
 
-def _check_same(item: Placed, archive: WheelArchive, other: Placed, other_archive: WheelArchive) -> None:
+def _check_same(item: Placed, archive: WheelContents, other: Placed, other_archive: WheelContents) -> None:
     if _fingerprint(item, archive) != _fingerprint(other, other_archive):
         raise FileCollisionError(
             f"{other_archive.filename} and {archive.filename} both install {item.path}, with different contents",
@@ -77,7 +88,7 @@ def _check_same(item: Placed, archive: WheelArchive, other: Placed, other_archiv
         )
 
 
-def _fingerprint(item: Placed, archive: WheelArchive) -> bytes:
+def _fingerprint(item: Placed, archive: WheelContents) -> bytes:
     """Hash a file's content. Its CRC-32 would not do: another content with the same one is easily made."""
     pieces: Iterable[bytes] = archive.unpacked_pieces(item.member) if item.member else (item.content,)
     digest = hashlib.sha256(b"x" if item.executable else b"-")
@@ -86,7 +97,9 @@ def _fingerprint(item: Placed, archive: WheelArchive) -> bytes:
     return digest.digest()
 
 
-def _file_and_folder(path: str, file_archive: WheelArchive | None, folder_archive: WheelArchive) -> FileCollisionError:
+def _file_and_folder(
+    path: str, file_archive: WheelContents | None, folder_archive: WheelContents
+) -> FileCollisionError:
     where = file_archive.filename if file_archive else "the environment"
     return FileCollisionError(
         f"{path} is a file in {where} and a folder in {folder_archive.filename}",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crossdock.wheels.member import Member
     from crossdock.wheels.scheme import Scheme
 
-__all__ = ["write_wheels"]
+__all__ = ["write_placed", "write_wheels"]
 
 #: Members up to this many bytes unpacked are handled at once; larger ones piece by piece, so that memory is bounded.
 _AT_ONCE = 32 << 20
@@ -39,6 +39,8 @@ def write_wheels(
     sink: Sink,
     compiler: Compiler | None = None,
     warn: Callable[[str], None] = lambda _: None,
+    *,
+    end: bool = True,
 ) -> str:
     """Write the layer that installs some wheels.
 
@@ -48,6 +50,7 @@ def write_wheels(
         sink: Takes the compressed bytes. After an error it holds an unfinished layer, to be thrown away.
         compiler: Adds bytecode behind all else; None for no bytecode.
         warn: Told of files that do not compile.
+        end: Write the mark of the archive's end: see `LayerWriter.finish`.
 
     Returns:
         The layer's diff_id, in hex.
@@ -67,15 +70,20 @@ def write_wheels(
                 continue
             for folder in folders:
                 writer.header(folder, type_="5", mode=0o755)
-            _write(writer, archive, item)
+            write_placed(writer, archive, item)
             if compiler and is_compiled(item, scheme):
                 sources.append((archive, item))
     if compiler and sources:
         writer.encoded(bytecode_entries(sources, taken, compiler, warn))
-    return writer.finish()
+    return writer.finish(end=end)
 
 
-def _write(writer: LayerWriter, archive: WheelArchive, item: Placed) -> None:
+def write_placed(writer: LayerWriter, archive: WheelArchive, item: Placed) -> None:
+    """Write one file of an installed wheel.
+
+    Raises:
+        BadWheelError: It is damaged.
+    """
     member = item.member
     size = member.size if member else len(item.content)
     writer.header(item.path, size=size, mode=0o755 if item.executable else 0o644)

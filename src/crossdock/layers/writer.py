@@ -136,13 +136,17 @@ class LayerWriter:
             encoder.entry(entry)
         encoder.flush()
 
-    def finish(self) -> str:
+    def finish(self, *, end: bool = True) -> str:
         """End the archive.
+
+        Args:
+            end: Write the mark of its end; without it, further entries may be put behind these.
 
         Returns:
             The layer's diff_id: SHA-256 of the uncompressed tar, in hex.
         """
-        self._own.fixed(zero_block(tar.END))
+        if end:
+            self._own.fixed(zero_block(tar.END))
         self._end_own()
         self._raw.flush()
         self._out.flush()

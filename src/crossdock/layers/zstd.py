@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crossdock.layers.writer import Sink
     from crossdock.store.blobs import Store
 
-__all__ = ["LAYER_ZSTD", "LEVEL", "ZstdReader", "decompressed", "unzstd", "zstd_recipe"]
+__all__ = ["LAYER_ZSTD", "LEVEL", "ZstdReader", "ZstdSink", "decompressed", "unzstd", "zstd_recipe"]
 
 #: As in ``crossdock.oci.model``, which layers know nothing of.
 LAYER_ZSTD: Final = "application/vnd.oci.image.layer.v1.tar+zstd"
@@ -83,6 +83,36 @@ def _compress(made: MadeLayer, store: Store, sink: Sink) -> str:
             sink.write(encoder.compress(piece))
     sink.write(encoder.flush())
     return raw.hexdigest()
+
+
+class ZstdSink:
+    """Compresses what is written to it, in one frame.
+
+    Args:
+        sink: Takes the compressed bytes.
+
+    Raises:
+        CompressionError: The encoder is not there, or another version than the one whose bytes are known.
+    """
+
+    _BLOCK = 1 << 20
+
+    def __init__(self, sink: Sink) -> None:
+        self._encoder = _encoder().ZstdCompressor(level=LEVEL).compressobj()
+        self._sink = sink
+        self._held = bytearray()
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Compress bytes; how they are divided into pieces does not matter."""
+        self._held += data
+        while len(self._held) >= self._BLOCK:
+            self._sink.write(self._encoder.compress(bytes(self._held[: self._BLOCK])))
+            del self._held[: self._BLOCK]
+
+    def finish(self) -> None:
+        """End the frame."""
+        self._sink.write(self._encoder.compress(bytes(self._held)))
+        self._sink.write(self._encoder.flush())
 
 
 def _encoder() -> Any:  # noqa: ANN401  a module, which need not be there

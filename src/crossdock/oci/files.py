@@ -23,14 +23,19 @@ _COPY = 1 << 20
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that gets its name only when all of it was written; it can be sought in until then."""
+def whole_file(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """Open a file that gets its name only when all of it was written; it can be sought in until then.
+
+    Args:
+        path: Its name.
+        mode: Its permissions, whatever the umask.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=PARTIAL)
     try:
         with os.fdopen(descriptor, "wb") as out:
             yield out
-        os.chmod(temporary, 0o644)  # noqa: PTH101  as any tool would leave it; mkstemp's own mode is private
+        os.chmod(temporary, mode)  # noqa: PTH101  as any tool would leave it; mkstemp's own mode is private
         os.replace(temporary, path)  # noqa: PTH105
     finally:
         # Gone already where it got its name; Ctrl-C may come right after that.

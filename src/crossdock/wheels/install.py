@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crossdock.errors import BadWheelError, UnsupportedWheelError
+from crossdock.wheels.launch import made_script, rewritten_script, script_launcher
 from crossdock.wheels.metadata import read_metadata
 from crossdock.wheels.scheme import below
-from crossdock.wheels.scripts import PYTHON_SHEBANG, console_script, rewrite_shebang
+from crossdock.wheels.scripts import PYTHON_SHEBANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,7 +56,8 @@ def install(archive: WheelArchive, scheme: Scheme) -> tuple[Placed, ...]:
 
     Raises:
         BadWheelError: The wheel's metadata cannot be used, or two of its files would have one path.
-        UnsupportedWheelError: A script is too long to be rewritten.
+        UnsupportedWheelError: A script cannot be rewritten.
+        LauncherError: The scheme wants a program for Windows that cannot be made.
     """
     metadata = read_metadata(archive)
     record_name = f"{metadata.dist_info}/RECORD"
@@ -70,7 +72,7 @@ def install(archive: WheelArchive, scheme: Scheme) -> tuple[Placed, ...]:
         hashes[item.path] = metadata.hashes.get(member.name, "") if item.member else ""
         if not hashes[item.path]:
             hashes[item.path] = _record_hash(archive.unpacked_pieces(member) if item.member else (item.content,))
-    for item in _generated(metadata, scheme):
+    for item in (*_generated(metadata, scheme), *_started(archive, metadata, scheme)):
         if item.path not in placed:  # a script that the wheel brings itself stays
             placed[item.path] = item
             hashes[item.path] = _record_hash((item.content,))
@@ -102,14 +104,27 @@ def _place(archive: WheelArchive, member: Member, metadata: WheelMetadata, schem
         return Placed(path=path, executable=True, member=member)
     if member.size > _LARGEST_SCRIPT:
         raise UnsupportedWheelError(f"{archive.filename}: the script {member.name} is {member.size:,} bytes long")
-    return Placed(path=path, executable=True, content=rewrite_shebang(archive.read(member), scheme.interpreter))
+    script = rewritten_script(archive.read(member), scheme, archive.filename)
+    return Placed(path=path, executable=True, content=script)
 
 
 def _generated(metadata: WheelMetadata, scheme: Scheme) -> Iterator[Placed]:
     yield Placed(path=f"{below(scheme.site_packages)}{metadata.dist_info}/INSTALLER", content=INSTALLER)
     for point in metadata.entry_points:
-        content = console_script(point, scheme.interpreter)
-        yield Placed(path=f"{scheme.scripts}/{point.name}", executable=True, content=content)
+        name, content = made_script(point, scheme)
+        yield Placed(path=f"{scheme.scripts}/{name}", executable=True, content=content)
+
+
+def _started(archive: WheelArchive, metadata: WheelMetadata, scheme: Scheme) -> Iterator[Placed]:
+    """Give a program for each script of a wheel that has no ending Windows would know it by."""
+    folder = f"{metadata.data}/scripts/"
+    for member in archive.members if scheme.launchers else ():
+        name = member.name.removeprefix(folder)
+        if name == member.name or "." in name.rpartition("/")[2] or member.size > _LARGEST_SCRIPT:
+            continue
+        content = archive.read(member)
+        if content.startswith(PYTHON_SHEBANG) and (program := script_launcher(content, scheme)) is not None:
+            yield Placed(path=f"{scheme.scripts}/{name}.exe", executable=True, content=program)
 
 
 def _add(placed: dict[str, Placed], item: Placed, archive: WheelArchive) -> None:

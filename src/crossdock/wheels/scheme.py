@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import asdict, dataclass
+from typing import Literal
 
-__all__ = ["SCHEME_VERSION", "Scheme", "below", "flat", "posix_venv"]
+__all__ = ["LAUNCHERS", "SCHEME_VERSION", "Launchers", "Lookup", "Scheme", "below", "flat", "posix_venv"]
 
 #: Part of every layer's cache key and annotations: raised whenever the same wheels give other bytes.
 SCHEME_VERSION = 1
+
+#: How a script finds its interpreter and the packages: by a path that is fixed; by what lies in its own folder,
+#: wherever that was moved to; or by an interpreter outside, with the folder above the script's on ``sys.path``.
+Lookup = Literal["fixed", "beside", "above"]
+
+#: Kinds of the programs that start scripts on Windows, as the library ``installer`` names them.
+Launchers = Literal["win-amd64", "win-arm64", "win-ia32"]
+
+#: Which kind each architecture of Windows, by OCI's names, needs.
+LAUNCHERS: dict[str, Launchers] = {"amd64": "win-amd64", "arm64": "win-arm64", "386": "win-ia32"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +32,10 @@ class Scheme:
         scripts: Where console scripts go.
         data: Where "data" files go.
         headers: Where C headers go; the distribution's name is added.
-        interpreter: Absolute path of the environment's Python, for shebangs.
+        interpreter: Absolute path of the environment's Python, for shebangs; the name of a file where scripts find it
+            beside themselves.
+        lookup: How scripts find it.
+        launchers: Which programs start scripts; None on POSIX, where scripts are programs themselves.
 
     Every location may be empty: that is the root itself.
     """
@@ -32,10 +46,14 @@ class Scheme:
     data: str
     headers: str
     interpreter: str
+    lookup: Lookup = "fixed"
+    launchers: Launchers | None = None
 
     def to_json(self) -> dict[str, str]:
         """Give all of it, for keys of what depends on it."""
-        return asdict(self)
+        # What a field is by default is left out: keys made before it came do not change.
+        defaults = {"lookup": "fixed", "launchers": None}
+        return {name: value for name, value in asdict(self).items() if name not in defaults or value != defaults[name]}
 
     def data_folder(self, key: str, distribution: str) -> str | None:
         """Where a wheel's ``.data/KEY`` goes, or None if there is no such key."""

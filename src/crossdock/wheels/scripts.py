@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from crossdock.errors import BadWheelError
 
-__all__ = ["PYTHON_SHEBANG", "EntryPoint", "console_script", "parse_entry_points", "rewrite_shebang"]
+__all__ = ["PYTHON_SHEBANG", "EntryPoint", "calling", "console_script", "parse_entry_points", "rewrite_shebang"]
 
 _REFERENCE = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(?:\[[^]]*\])?")
 _NAME = re.compile(r"[\w.-]+")
@@ -26,11 +26,13 @@ class EntryPoint:
         name: File name of the script.
         module: Module to import.
         attribute: Dotted path of the callable in it.
+        gui: Whether it is a ``gui_scripts`` entry, which on Windows gets no console.
     """
 
     name: str
     module: str
     attribute: str
+    gui: bool = False
 
 
 def parse_entry_points(text: str, filename: str) -> tuple[EntryPoint, ...]:
@@ -58,22 +60,25 @@ def parse_entry_points(text: str, filename: str) -> tuple[EntryPoint, ...]:
                     f"{filename} has a console script that cannot be made: {name} = {value}",
                     why="a script is NAME = MODULE:FUNCTION, and its name is a plain file name",
                 )
-            points[name] = EntryPoint(name, match["module"], match["attribute"])
+            points[name] = EntryPoint(name, match["module"], match["attribute"], gui=group == "gui_scripts")
     return tuple(points[name] for name in sorted(points))
 
 
-def console_script(point: EntryPoint, interpreter: str) -> bytes:
-    """Give the script that calls an entry point."""
+def calling(point: EntryPoint) -> str:
+    """Give the lines that call an entry point, behind ``import sys``."""
     first = point.attribute.split(".")[0]
     lines = (
-        f"#!{interpreter}",
-        "import sys",
         f"from {point.module} import {first}",
         'if __name__ == "__main__":',
         f"    sys.exit({point.attribute}())",
         "",
     )
-    return "\n".join(lines).encode()
+    return "\n".join(lines)
+
+
+def console_script(point: EntryPoint, interpreter: str) -> bytes:
+    """Give the script that calls an entry point."""
+    return f"#!{interpreter}\nimport sys\n{calling(point)}".encode()
 
 
 def rewrite_shebang(content: bytes, interpreter: str) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from crossdock.wheels.scheme import posix_venv
@@ -44,3 +46,16 @@ def test_keys_of_the_data_folder(key: str, folder: str | None) -> None:
 )
 def test_record_names_paths_relative_to_site_packages(path: str, recorded: str) -> None:
     assert SCHEME.record_path(path) == recorded
+
+
+def test_keys_of_schemes_from_before_scripts_could_be_moved_are_as_they_were() -> None:
+    assert SCHEME.to_json() == {
+        "prefix": "app/.venv",
+        "site_packages": "app/.venv/lib/python3.11/site-packages",
+        "scripts": "app/.venv/bin",
+        "data": "app/.venv",
+        "headers": "app/.venv/include/site/python3.11",
+        "interpreter": "/app/.venv/bin/python",
+    }
+    movable = replace(SCHEME, lookup="beside", launchers="win-amd64")
+    assert movable.to_json() == {**SCHEME.to_json(), "lookup": "beside", "launchers": "win-amd64"}

@@ -27,7 +27,7 @@ anything = goes here, unread
 """
     assert parse_entry_points(text, "demo.whl") == (
         EntryPoint("Tool.2-x_y", "package", "Class.method"),
-        EntryPoint("a-window", "package.gui", "main"),
+        EntryPoint("a-window", "package.gui", "main", gui=True),
         EntryPoint("spaced", "package", "main"),
         EntryPoint("tool", "package.module", "main"),
         EntryPoint("with-extra", "package", "main"),

@@ -1,0 +1,1 @@
+"""Virtual environments, and folders of packages, for machines other than this one."""
