@@ -20,6 +20,10 @@ declare -A package_of=(
   [busybox]=busybox-static
   [ctr]=containerd
   [dockerd]=docker.io
+  [zsh]=zsh
+  [ksh]=ksh
+  [fish]=fish
+  [tcsh]=tcsh
 )
 binfmt=/proc/sys/fs/binfmt_misc
 

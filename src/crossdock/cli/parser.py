@@ -218,21 +218,27 @@ def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
         commands,
         "verify",
         "crossdock.cli.verify:verify",
-        "prove that an image holds what it says",
+        "prove that an image, a PEX or another bundle holds what it says",
         "Read every file of every layer of an OCI image layout, or of an image in a registry, by whomever it was\n"
         "built, and report each binary that does not fit its image's platform. Exits with 0 only if there is no\n"
         "error.\n\n"
+        "With --target, a PEX, a zip or tar archive, an executable or a folder is proved in the same way to be for\n"
+        "that platform, and its wheels for that platform and Python.\n\n"
         "With --deep, layers are made again from the wheels they name and compared; with --project, all of them have\n"
         "to be those that the project's locks give.",
     )
-    parser.add_argument("image", metavar="OCI_LAYOUT_OR_REF", help="folder or tar file of a layout, or a reference")
+    parser.add_argument(
+        "image",
+        metavar="ARTIFACT",
+        help="folder or tar file of an OCI layout, a reference, or, with --target, any other file or folder",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
         "--allow",
         action="append",
         default=[],
         metavar="GLOB",
-        help="path in the image that may hold binaries of other machines; may be given several times",
+        help="path in it that may hold binaries of other machines; may be given several times",
     )
     parser.add_argument("--deep", action="store_true", help="make the layers again from their wheels, and compare")
     parser.add_argument("--project", metavar="DIR", help="with --deep: the project that the image was built from")

@@ -28,6 +28,13 @@ OUTPUTS = (
 )
 OPTIONS = {
     "image": f"{PROJECT} --python --base {OUTPUTS} --locked --jobs {CACHE} {PARTS}",
+    "lambda": f"{PROJECT} --python --layer --split --handler --without-boto3 --direct-upload --output --locked --jobs "
+    f"{CACHE} {PARTS}",
+    "pex": f"{PROJECT} --python --output --multi-platform --layout --pre-install-wheels --include-tools --clear "
+    "--entry-point --script --no-entry-point --python-shebang --interpreter-constraint --sh-boot --venv --no-venv "
+    "--runtime-pex-root --inherit-path --inject-env --inject-args --inject-python-args --strip-pex-env --locked --jobs "
+    f"{CACHE} {PARTS}",
+    "exe": f"{PROJECT} --interpreter --entry-point --script --output --name-style --locked --jobs {CACHE} {PARTS}",
     "plan": f"{PROJECT} --python --json --diff --locked {CACHE} {PARTS} --only-group",
     "check": f"{PROJECT} --python --json {CACHE} {PARTS} --only-group",
     "explain": f"PACKAGE --project --package --target --python --json {CACHE} {PARTS} --only-group",
@@ -37,7 +44,7 @@ OPTIONS = {
     "lock": f"{PROJECT} {CACHE}",
     "fetch": f"{PROJECT} --python --all-targets --output --locked {CACHE} {PARTS} --only-group",
     "sbom": f"IMAGE_OR_PROJECT --package --platform --format --output --target --python --locked {CACHE} {PARTS}",
-    "verify": f"OCI_LAYOUT_OR_REF --json --allow --deep --project --package --target --python {CACHE} {PARTS}",
+    "verify": f"ARTIFACT --json --allow --deep --project --package --target --python {CACHE} {PARTS}",
 }
 #: What only some commands need, of others' modules and of Python's own.
 HEAVY = "urllib3 packaging deflate build mousebender pysequoia debian tomli_w distlib platformdirs"
@@ -75,7 +82,7 @@ def test_the_help_of_a_command_tells_what_it_does_and_every_option(
     usage, _, rest = text.partition("\n\n")
     assert usage.startswith(f"usage: crossdock {command}")
     assert rest[0].isupper()
-    described = set(re.findall(r"^  (?:-\w, )?(?:-\w \w+, )?(--[a-z-]+|[A-Z_]+)", rest, re.MULTILINE))
+    described = set(re.findall(r"^  (?:-\w, )?(?:-\w \w+, )?(--[a-z0-9-]+|[A-Z_]+)", rest, re.MULTILINE))
     assert described == set(OPTIONS[command].split())
 
 
@@ -96,7 +103,7 @@ def test_the_version() -> None:
         (["image", "--jobs", "²"], "'²' is not a number from 1 to 256"),
         (["image", "--jobs", "257"], "'257' is not a number"),
         (["image", "a", "b"], "unrecognized arguments: b"),
-        (["verify"], "the following arguments are required: OCI_LAYOUT_OR_REF"),
+        (["verify"], "the following arguments are required: ARTIFACT"),
     ],
 )
 def test_a_wrong_command_line_is_code_2(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,5 +210,5 @@ def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
     assert "crossdock.cli.main" in imported
     assert imported & {*HEAVY.split(), *HEAVY_OF_PYTHON.split()} == set()
     ours = {name for name in imported if name.split(".")[0] == "crossdock"}
-    cli = {f"crossdock.cli.{name}" for name in ("main", "options", "parser")}
+    cli = {f"crossdock.cli.{name}" for name in ("exe", "lambda_", "main", "options", "parser", "pex", "venv")}
     assert ours == {"crossdock", "crossdock.cli", "crossdock.errors", *cli}
