@@ -1,0 +1,100 @@
+"""What Pythons a PEX says it runs on, how it finds one, and what it is called."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from crossdock.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossdock.bundles.pex.boot import PexPython
+
+__all__ = ["artifact_names", "default_shebang", "filled", "interpreter_constraints"]
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_CONSTRAINT = re.compile(
+    r"(?:CPython(?:\[free-threaded\]|\[gil\]|\+t|-t)?|PyPy)?"
+    r"(?:(?:===|==|~=|!=|<=|>=|<|>)\s*[0-9][0-9A-Za-z.*+!-]*(?:\s*,\s*(?=[=~!<>])|$))*"
+)
+
+
+def interpreter_constraints(given: Sequence[str], pythons: Sequence[PexPython]) -> tuple[str, ...]:
+    """Give the interpreter constraints of a PEX.
+
+    Args:
+        given: Those asked for, with ``{major}``, ``{minor}`` and ``{patch}`` in place of a target's numbers; empty for
+            the target's implementation and minor version.
+        pythons: Of its targets.
+
+    Raises:
+        ConfigError: One of them is none.
+    """
+    found = [filled(text, python) for python in pythons for text in given] or [_exactly(item) for item in pythons]
+    for text in found:
+        if not text.strip() or not _CONSTRAINT.fullmatch(text):
+            raise ConfigError(
+                f"{text!r} is not an interpreter constraint",
+                hint='write as pex does, "CPython=={major}.{minor}.*", "PyPy>=3.10,<3.12" or ">=3.11"',
+            )
+    return tuple(dict.fromkeys(found))
+
+
+def _exactly(python: PexPython) -> str:
+    free_threaded = "+t" if python.free_threaded else ""
+    name = "PyPy" if python.implementation == "pypy" else f"CPython{free_threaded}"
+    return f"{name}=={python.version[0]}.{python.version[1]}.*"
+
+
+def filled(text: str, python: PexPython) -> str:
+    """Put a target's Python version into a text.
+
+    Raises:
+        ConfigError: The text has another placeholder.
+    """
+    micro = re.match(r"[0-9]+", python.full_version.split(".")[2]) if python.full_version.count(".") > 1 else None
+    numbers = {
+        "major": str(python.version[0]),
+        "minor": str(python.version[1]),
+        "patch": micro.group() if micro else "0",
+    }
+
+    def number(match: re.Match[str]) -> str:
+        if match[1] not in numbers:
+            raise ConfigError(
+                f"{text!r} has a placeholder that is not known: {match[0]}",
+                hint="there are {major}, {minor} and {patch}",
+            )
+        return numbers[match[1]]
+
+    return _PLACEHOLDER.sub(number, text)
+
+
+def default_shebang(pythons: Sequence[PexPython]) -> str:
+    """Give the first line of a PEX: it names the Python of its targets, if that is one."""
+    commands = {python.command for python in pythons}
+    return f"#!/usr/bin/env {commands.pop() if len(commands) == 1 else 'python3'}"
+
+
+def artifact_names(name: str, targets: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
+    """Give names to artifacts of several targets.
+
+    Args:
+        name: What all are named by.
+        targets: For each what its artifact is named by, as in ``linux_arm64``, and what else tells it from others, the
+            most telling first; added as far as that is needed.
+
+    Returns:
+        One for each, all different as long as the targets are.
+    """
+    names = [f"{name}_{short}" for short, _ in targets]
+    for depth in range(max((len(more) for _, more in targets), default=0)):
+        clashing = {item for item in names if names.count(item) > 1}
+        groups = {item: {targets[at][1][depth] for at, other in enumerate(names) if other == item} for item in clashing}
+        names = [
+            f"{item}_{targets[at][1][depth]}" if len(groups.get(item, ())) > 1 else item
+            for at, item in enumerate(names)
+        ]
+    return tuple(names)

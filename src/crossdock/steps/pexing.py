@@ -1,0 +1,366 @@
+"""PEX files: planned, made, proved, and only then handed over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from packaging.utils import parse_wheel_filename
+
+from crossdock.bundles.assemble import check_zip_limits
+from crossdock.bundles.folder import check_folder, whole_folder
+from crossdock.bundles.pex.boot import PexPython, boot_files
+from crossdock.bundles.pex.dist import DEPENDENCIES, Distribution, below, dist_recipe, wheel_recipe
+from crossdock.bundles.pex.entry import EntryRequest, code_path, decide_entry
+from crossdock.bundles.pex.info import PexOptions, pex_info
+from crossdock.bundles.pex.layouts import PexFiles, write_folder, write_zipapp
+from crossdock.bundles.pex.naming import artifact_names, default_shebang, filled, interpreter_constraints
+from crossdock.bundles.pex.requirements import Needs, Package, requirements_of
+from crossdock.bundles.pex.runtime import BOOTSTRAP, RuntimeOptions, check_pex, pex_runtime
+from crossdock.errors import ConfigError, EntrypointError, OutputError
+from crossdock.oci.files import reported, whole_file
+from crossdock.steps.bundling import make_parts, ready_wheels
+from crossdock.verify.bundle import prove_bundle
+from crossdock.verify.report import Report
+from crossdock.wheels.archive import WheelArchive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from crossdock.bundles.pex.entry import CodeFile
+    from crossdock.bundles.pex.info import EntryPoint, Layout
+    from crossdock.bundles.pex.requirements import Requirements
+    from crossdock.bundles.pex.runtime import PexRuntime
+    from crossdock.bundles.zippart import MadePart, PartRecipe
+    from crossdock.plan import WheelPlan
+    from crossdock.services import Services
+    from crossdock.steps.bundling import WheelFile
+    from crossdock.store.blobs import Store
+    from crossdock.targets import Target
+    from crossdock.verify.contents import Contents
+
+__all__ = ["BuiltPex", "MadePexes", "PexWish", "check_pexes", "make_pexes"]
+
+#: Programs that pex's code brings to make scripts on Windows; nothing starts them on the target.
+_STUBS = f"{BOOTSTRAP}/pex/windows/stubs/"
+_ADVICE = "build it with --layout packed or --layout loose, or leave packages out"
+_MODE = 0o755
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PexWish:
+    """How PEX files are wanted.
+
+    Attributes:
+        folder: Where they go.
+        file: The only one's name, in place of one made of the project's and the target's.
+        layout: One file, a folder of archives, or a folder of files.
+        multi_platform: One for all targets.
+        options: How they behave.
+        entry: What they run.
+        clear: Whether a folder may be replaced.
+    """
+
+    folder: Path
+    file: str = ""
+    layout: Layout = "zipapp"
+    multi_platform: bool = False
+    options: PexOptions = field(default_factory=PexOptions)
+    entry: EntryRequest = field(default_factory=EntryRequest)
+    clear: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltPex:
+    """A PEX that was written.
+
+    Attributes:
+        path: Where it is.
+        targets: What it is for.
+        size: Bytes of the file, or of all files in the folder.
+        sha256: Of the file, in hex; empty for a folder.
+        report: Its proof.
+    """
+
+    path: Path
+    targets: tuple[Target, ...]
+    size: int
+    sha256: str
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadePexes:
+    """What came of it.
+
+    Attributes:
+        pexes: All of them.
+    """
+
+    pexes: tuple[BuiltPex, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Member:
+    """What one target brings to a PEX."""
+
+    target: Target
+    wheels: tuple[WheelFile, ...]
+    distributions: tuple[Distribution, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pex:
+    """A PEX that is ready to be written."""
+
+    path: Path
+    members: tuple[_Member, ...]
+    files: PexFiles
+    parts: tuple[MadePart, ...]
+    report: Report
+
+
+def check_pexes(plan: WheelPlan, wish: PexWish) -> None:
+    """Refuse what would be refused in the end, before any work is done for it.
+
+    Raises:
+        PexRuntimeError: pex is not installed, or another release is.
+        OutputError: Something is there that must not be lost.
+        ConfigError: A shebang or a constraint cannot be used for these targets.
+    """
+    check_pex()
+    for path, targets in _grouped(plan, wish):
+        _behaviour(wish.options, targets)
+        if wish.layout != "zipapp":
+            check_folder(path, clear=wish.clear)
+        elif path.is_dir():
+            raise OutputError(f"{path} is a folder", hint="remove it, or name another folder with --output")
+
+
+def make_pexes(plan: WheelPlan, services: Services, wish: PexWish) -> MadePexes:
+    """Build PEX files.
+
+    Args:
+        plan: What goes into them.
+        services: The store, and what it is filled by.
+        wish: How they are wanted.
+
+    Raises:
+        EntrypointError: What is to be run is not decided, or not there.
+        BundleTooLargeError: One would be larger than its form can be.
+        ArtifactRefusedError: One holds what does not run on its target.
+        CrossdockError: Whatever else can go wrong has its class.
+    """
+    check_pexes(plan, wish)
+    ready = ready_wheels(plan, services)
+    wheels = {id(part): ready.of(part) for part in ready.plan.targets}
+    recipes = _recipes(wheels.values(), wish, services.store)
+    parts = make_parts(recipes.values(), services)
+    members = [
+        _Member(
+            target=part.target,
+            wheels=wheels[id(part)],
+            distributions=tuple(_distribution(item, parts[recipes[item].key], wish) for item in wheels[id(part)]),
+        )
+        for part in ready.plan.targets
+    ]
+    ready_to_write = []
+    for path, targets in _grouped(plan, wish):
+        own = tuple(member for member in members if member.target in targets)
+        ready_to_write.append(_prepared(path, own, plan, wish, services.store))
+    for pex in ready_to_write:
+        pex.report.require_ok()
+    return MadePexes(pexes=tuple(_written(pex, wish, services.store) for pex in ready_to_write))
+
+
+def _grouped(plan: WheelPlan, wish: PexWish) -> list[tuple[Path, tuple[Target, ...]]]:
+    """Give the PEX files to be made, with their targets."""
+    targets = tuple(dict.fromkeys(part.target for part in plan.targets))
+    if wish.multi_platform:
+        return [(wish.folder / (wish.file or f"{plan.project.name}.pex"), targets)]
+    if wish.file and len(targets) > 1:
+        raise OutputError(
+            f"{wish.folder / wish.file} can be one PEX only, and there are {len(targets)} targets",
+            hint="name a folder with --output, or build one PEX for all targets with --multi-platform",
+        )
+    names = artifact_names(plan.project.name, [_naming(target) for target in targets])
+    return [
+        (wish.folder / (wish.file or f"{name}.pex"), (target,)) for name, target in zip(names, targets, strict=True)
+    ]
+
+
+def _naming(target: Target) -> tuple[str, tuple[str, ...]]:
+    """Give what a target's PEX is named by, and what else tells it from others."""
+    platform, python = target.platform, target.python
+    short = "_".join(filter(None, (platform.os, platform.arch, platform.variant)))
+    libc = platform.libc.kind if platform.libc else platform.os
+    prefix = "pypy" if python.implementation == "pypy" else "py"
+    version = f"{prefix}{python.short}{'t' if python.free_threaded else ''}"
+    exact = f"{prefix}{python.spelling.removeprefix('pypy')}"
+    return short, (libc, version, platform.floor or platform.os, exact, target.name.replace("/", "_") or "plain")
+
+
+def _recipes(groups: Iterable[tuple[WheelFile, ...]], wish: PexWish, store: Store) -> dict[WheelFile, PartRecipe]:
+    def recipe(wheel: WheelFile) -> PartRecipe:
+        if not wish.options.pre_install_wheels:
+            return wheel_recipe(store, wheel.filename, wheel.sha256)
+        folder = "" if wish.layout == "packed" else f"{DEPENDENCIES}/{wheel.filename}"
+        return dist_recipe(store, wheel.filename, wheel.sha256, folder)
+
+    return {wheel: recipe(wheel) for group in groups for wheel in group}
+
+
+def _distribution(wheel: WheelFile, part: MadePart, wish: PexWish) -> Distribution:
+    packed = wish.layout == "packed" and wish.options.pre_install_wheels
+    return Distribution.of(wheel.filename, part, f"{DEPENDENCIES}/{wheel.filename}" if packed else "")
+
+
+def _prepared(path: Path, members: tuple[_Member, ...], plan: WheelPlan, wish: PexWish, store: Store) -> _Pex:
+    """Decide and prove one PEX."""
+    targets = tuple(member.target for member in members)
+    shebang, constraints = _behaviour(wish.options, targets)
+    entry = _entry(members, plan.project.name, wish, store)
+    runtime = _runtime(wish, targets, shebang, store)
+    distributions = tuple({item.filename: item for member in members for item in member.distributions}.values())
+    info = pex_info(runtime.texts.info, wish.options, entry, constraints, distributions, _requirements(members))
+    folder = wish.layout != "zipapp"
+    files = PexFiles(
+        boot=boot_files(runtime.texts, info.pex_hash, shebang, folder=folder),
+        info=info,
+        runtime=runtime.part,
+        distributions=distributions,
+    )
+    parts = () if folder else files.parts(store)
+    if wish.layout == "packed":
+        for item in (runtime.part, *(item.part for item in distributions)):
+            check_zip_limits([item], f"An archive in {path.name}", "build it with --layout loose")
+    elif not folder:
+        check_zip_limits(parts, path.name, _ADVICE)
+    report = _report(path, members, runtime, plan, packed=wish.layout == "packed")
+    return _Pex(path=path, members=members, files=files, parts=parts, report=report)
+
+
+def _behaviour(options: PexOptions, targets: Sequence[Target]) -> tuple[str, tuple[str, ...]]:
+    """Give first line and interpreter constraints."""
+    pythons = [_python(target) for target in targets]
+    constraints = interpreter_constraints(options.constraints, pythons)
+    if options.shebang is None:
+        return default_shebang(pythons), constraints
+    lines = list(dict.fromkeys(filled(options.shebang, python) for python in pythons))
+    if len(lines) > 1:
+        raise ConfigError(
+            f"A PEX for several Pythons cannot begin with {options.shebang!r}",
+            why=f"that would be {' and '.join(lines)}",
+            hint="leave the placeholders out, as in /usr/bin/env python3",
+        )
+    return lines[0], constraints
+
+
+def _python(target: Target) -> PexPython:
+    python = target.python
+    return PexPython(
+        implementation=python.implementation,
+        version=python.version,
+        full_version=python.full_version,
+        abi=python.abi,
+        tag=python.interpreter,
+    )
+
+
+def _entry(members: Sequence[_Member], project: str, wish: PexWish, store: Store) -> EntryPoint:
+    found = {}
+    for member in members:
+        own = next(item for wheel, item in zip(member.wheels, member.distributions, strict=True) if wheel.own)
+
+        entry = decide_entry(wish.entry, project, own, member.distributions, partial(_code, member.wheels, store))
+        found[entry.target, entry.script] = entry
+    if len(found) > 1:
+        raise EntrypointError(
+            "The PEX would run something else on each target",
+            why=" and ".join(sorted(target or script for target, script in found)),
+            hint="name a module with --entry-point, or build a PEX for each target",
+        )
+    return next(iter(found.values()))
+
+
+def _code(wheels: Sequence[WheelFile], store: Store) -> Iterator[CodeFile]:
+    """Give the files of wheels that can be imported, the project's own first."""
+    for wheel in reversed(wheels):
+        with WheelArchive(store.path(wheel.sha256), wheel.filename) as archive:
+            for member in archive.members:
+                yield code_path(member.name), partial(archive.read, member)
+
+
+def _runtime(wish: PexWish, targets: Sequence[Target], shebang: str, store: Store) -> PexRuntime:
+    options = wish.options
+    systems = {target.platform.os for target in targets}
+    pythons = tuple(dict.fromkeys(_python(target) for target in targets))
+    runtime = RuntimeOptions(
+        os=systems.pop() if len(systems) == 1 else "linux",
+        root=options.runtime_pex_root,
+        venv=options.venv is not None,
+        hermetic_scripts=options.venv_hermetic_scripts,
+        inherits=options.inherit_path != "false",
+        tools=options.tools,
+        python_args=options.inject_python_args,
+    )
+    if options.sh_boot:
+        named = "" if options.shebang is None else shebang
+        runtime = replace(runtime, pythons=pythons, shebang=named, folder=wish.layout != "zipapp")
+    return pex_runtime(runtime, store, packed=wish.layout == "packed")
+
+
+def _requirements(members: Sequence[_Member]) -> Requirements:
+    return requirements_of(
+        [
+            Needs(
+                environment=member.target.environment,
+                packages=tuple(
+                    Package(name=name, version=str(version), requires=item.requires)
+                    for item in member.distributions
+                    for name, version, *_ in [parse_wheel_filename(item.filename)]
+                ),
+            )
+            for member in members
+        ]
+    )
+
+
+def _report(path: Path, members: Sequence[_Member], runtime: PexRuntime, plan: WheelPlan, *, packed: bool) -> Report:
+    """Prove a PEX: what it holds for each target, for that target."""
+    code = _without_stubs(below(runtime.part.contents, BOOTSTRAP) if packed else runtime.part.contents)
+    return Report(
+        subject=path.name,
+        images=tuple(
+            prove_bundle(
+                member.target.platform.oci,
+                [code, *(item.contents for item in member.distributions)],
+                allow=plan.project.config.allow,
+                wheels=[item.filename for item in member.distributions],
+                tags=member.target.tags,
+            )
+            for member in members
+        ),
+    )
+
+
+def _without_stubs(contents: Contents) -> Contents:
+    kept = tuple((path, binary) for path, binary in contents.binaries if not path.startswith(_STUBS))
+    return replace(contents, binaries=kept)
+
+
+def _written(pex: _Pex, wish: PexWish, store: Store) -> BuiltPex:
+    """Write a PEX."""
+    sha256 = ""
+    if wish.layout == "zipapp":
+        with reported(pex.path), whole_file(pex.path, mode=_MODE) as out:
+            sha256 = write_zipapp(pex.files, pex.parts, store, out)
+        size = pex.path.stat().st_size
+    else:
+        with whole_folder(pex.path, clear=wish.clear) as root:
+            write_folder(pex.files, store, root, wish.layout)
+        size = sum(path.lstat().st_size for path in pex.path.rglob("*") if path.is_file())
+    targets = tuple(member.target for member in pex.members)
+    return BuiltPex(path=pex.path, targets=targets, size=size, sha256=sha256, report=pex.report)

@@ -1,0 +1,100 @@
+"""Names of PEX files, the Pythons they say they run on, and their first line."""
+
+from __future__ import annotations
+
+import pytest
+
+from crossdock.bundles.pex.boot import PexPython
+from crossdock.bundles.pex.naming import artifact_names, default_shebang, filled, interpreter_constraints
+from crossdock.errors import ConfigError
+from crossdock.targets import parse_python
+
+
+def python(text: str) -> PexPython:
+    found = parse_python(text)
+    return PexPython(
+        implementation=found.implementation,
+        version=found.version,
+        full_version=found.full_version,
+        abi=found.abi,
+        tag=found.interpreter,
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "wanted"),
+    [
+        ("3.11", [], ["CPython==3.11.*"]),
+        ("3.13", [], ["CPython==3.13.*"]),
+        ("3.13t", [], ["CPython+t==3.13.*"]),
+        ("pypy3.11", [], ["PyPy==3.11.*"]),
+        ("3.11.4", ["CPython=={major}.{minor}.{patch}"], ["CPython==3.11.4"]),
+        ("3.12", ["CPython>={major}.{minor},<4", "PyPy>=3.10"], ["CPython>=3.12,<4", "PyPy>=3.10"]),
+        ("3.12", [">=3.11"], [">=3.11"]),
+        ("3.14.0rc2", ["=={major}.{minor}.{patch}"], ["==3.14.0"]),
+        ("3.13", ["CPython[gil]==3.13.*"], ["CPython[gil]==3.13.*"]),
+        ("3.13", ["CPython"], ["CPython"]),
+        ("3.11", ["CPython==3.11.*", "CPython==3.11.*"], ["CPython==3.11.*"]),
+    ],
+)
+def test_interpreter_constraints_are_of_the_target(target: str, given: list[str], wanted: list[str]) -> None:
+    assert interpreter_constraints(given, [python(target)]) == tuple(wanted)
+
+
+def test_constraints_of_several_pythons() -> None:
+    pythons = [python("3.11"), python("3.12"), python("3.11")]
+    assert interpreter_constraints([], pythons) == ("CPython==3.11.*", "CPython==3.12.*")
+    assert interpreter_constraints(["~={major}.{minor}"], pythons) == ("~=3.11", "~=3.12")
+
+
+@pytest.mark.parametrize("text", ["3.11", "CPython 3.11", "Jython==2.7.*", "", " ", ">=", "CPython==3.11.*;", "==3,"])
+def test_what_is_no_constraint_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="is not an interpreter constraint"):
+        interpreter_constraints([text], [python("3.11")])
+
+
+def test_an_unknown_placeholder_is_refused() -> None:
+    with pytest.raises(ConfigError, match="placeholder") as caught:
+        filled("python{micro}", python("3.11"))
+    assert "{patch}" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("targets", "wanted"),
+    [
+        (["3.11"], "#!/usr/bin/env python3.11"),
+        (["3.11.2", "3.11.4"], "#!/usr/bin/env python3.11"),
+        (["3.13t"], "#!/usr/bin/env python3.13t"),
+        (["pypy3.11"], "#!/usr/bin/env pypy3.11"),
+        (["3.11", "3.12"], "#!/usr/bin/env python3"),
+    ],
+)
+def test_the_first_line_names_the_targets_python(targets: list[str], wanted: str) -> None:
+    assert default_shebang([python(target) for target in targets]) == wanted
+
+
+def test_one_name_for_each_platform() -> None:
+    targets = [("linux_amd64", ("glibc", "py3.11")), ("linux_arm64", ("glibc", "py3.11"))]
+    assert artifact_names("app", targets) == ("app_linux_amd64", "app_linux_arm64")
+
+
+def test_names_say_more_only_where_they_would_be_the_same() -> None:
+    targets = [
+        ("linux_arm64", ("glibc", "py3.11", "glibc2.28")),
+        ("linux_arm64", ("musl", "py3.11", "musl1.2")),
+        ("linux_amd64", ("glibc", "py3.11", "glibc2.28")),
+    ]
+    assert artifact_names("app", targets) == ("app_linux_arm64_glibc", "app_linux_arm64_musl", "app_linux_amd64")
+
+
+def test_several_pythons_and_floors_of_one_platform() -> None:
+    targets = [
+        ("linux_arm64", ("glibc", "py3.11", "glibc2.28")),
+        ("linux_arm64", ("glibc", "py3.13t", "glibc2.28")),
+        ("linux_arm64", ("glibc", "py3.13t", "glibc2.17")),
+    ]
+    assert artifact_names("app", targets) == (
+        "app_linux_arm64_py3.11",
+        "app_linux_arm64_py3.13t_glibc2.28",
+        "app_linux_arm64_py3.13t_glibc2.17",
+    )
