@@ -18,6 +18,7 @@ from tests.unit.steps.sampleplan import elf
 
 from crossdock.bundles.functions.kinds import AWS
 from crossdock.cli.main import main
+from crossdock.errors import DamagedLayerError
 from crossdock.steps import functions
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ def test_a_handler_of_a_dependency_is_found(run: Run, tmp_path: Path) -> None:
         (["--target", ARM, "--handler", "shop.web.handle"], 67, "does not define handle"),
         (["--target", ARM, "--handler", "shop.handler.handle"], 67, "which is not there"),
         (["--target", ARM, "--handler", "nothing"], 67, "is not understood"),
+        (["--target", ARM, "--handler", ""], 67, "is not understood"),
         (["--target", "debian-12/arm64"], 20, "no place that functions run in"),
         (["--target", "aws-lambda-python3.12/riscv64"], 21, "does not run on"),
         (["--target", ARM, "--split", "deps,deps"], 2, "--split cannot be"),
@@ -226,6 +228,38 @@ def test_all_zips_are_written_or_none(run: Run, tmp_path: Path) -> None:
     assert (code, out) == (72, [])
     assert "shop_lambda_linux_arm64.zip is a folder" in err
     assert [path.name for path in (root / "dist").iterdir()] == ["shop_lambda_linux_arm64.zip"]
+
+
+def test_a_failure_while_the_second_zip_is_written_leaves_no_first(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part in the cache is damaged after it was made: that comes out only when it is copied."""
+    monkeypatch.setenv("CROSSDOCK_CACHE", str(tmp_path / "cache"))
+    root = two_machines_project(tmp_path)
+    _, (amd, arm), _ = run(root, "--target", AMD, "--target", ARM)
+    good = {path: Path(path).read_bytes() for path in (amd, arm)}
+    shutil.rmtree(root / "dist")
+    (blob,) = [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and _is_part(path, elf("arm64"))]
+    blob.chmod(0o644)
+    blob.write_bytes(blob.read_bytes().replace(b"fast-2.0.dist-info/WHEEL", b"fast-2.0.dist-info/wheel"))
+
+    code, out, err = run(root, "--target", AMD, "--target", ARM)
+
+    assert (code, out) == (DamagedLayerError.exit_code, [])
+    assert "run the same command again" in err
+    assert list((root / "dist").iterdir()) == []
+    assert run(root, "--target", AMD, "--target", ARM)[1] == [amd, arm]
+    assert {path: Path(path).read_bytes() for path in (amd, arm)} == good
+
+
+def _is_part(path: Path, content: bytes) -> bool:
+    """Say whether a file is a part of a zip, with a file that has some content; wheels have no INSTALLER."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        installed = any(name.endswith("/INSTALLER") for name in names)
+        return installed and any(archive.read(name) == content for name in names)
 
 
 def test_a_zip_that_is_there_is_replaced(run: Run, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def assemble_zip(parts: Sequence[MadePart], store: Store, out: IO[bytes], *, pre
         for name, entry in _moved(rest, part, at):
             if name in names:
                 raise FileCollisionError(
-                    f"two parts of an archive hold {name.decode(errors='replace')}",
+                    f"two parts of an archive hold {name.decode(errors='replace')!r}",
                     why="which one a reader sees would depend on the reader",
                 )
             names[name] = None

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crossdock.errors import BundleError
 from crossdock.store.actions import action_key
 from crossdock.verify.contents import FIRST_BYTES, Contents, ContentsReader
 from crossdock.wheels.member import DEFLATED, STORED
@@ -20,6 +21,7 @@ from crossdock.wheels.zipwriter import ZipWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from crossdock.store.actions import JSON
     from crossdock.store.blobs import Store
@@ -33,6 +35,9 @@ __all__ = ["MadePart", "PartRecipe", "PartWriter", "install_recipe"]
 _VERSION = 1
 #: Members up to this many bytes unpacked are handled at once; larger ones piece by piece, so that memory is bounded.
 _AT_ONCE = 32 << 20
+_PIECE = 1 << 20
+#: Bytes that a name may have in the file systems of all targets, and a path on Linux.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095
 _LEVEL = 6
 
 
@@ -166,9 +171,10 @@ class PartWriter:
 
         Raises:
             BadWheelError: The file is damaged.
+            BundleError: The path is too long.
         """
         self._zip.begin(
-            path,
+            _unpackable(path),
             method=member.method,
             crc=member.crc,
             compressed=member.compressed,
@@ -207,7 +213,7 @@ class PartWriter:
             if len(packed) < len(content):
                 stream, method = packed, DEFLATED
         self._zip.begin(
-            path,
+            _unpackable(path),
             method=method,
             crc=zlib.crc32(content),
             compressed=len(stream),
@@ -217,6 +223,24 @@ class PartWriter:
         self._zip.data(stream)
         self._unpacked += len(content)
         self._reader.see(path, content, len(content))
+
+    def add_file(self, path: str, file: Path) -> None:
+        """Write a file of any size, stored; what is inside it is not looked at.
+
+        Args:
+            path: Where it goes.
+            file: Where it is.
+        """
+        crc = size = 0
+        with file.open("rb") as source:
+            while piece := source.read(_PIECE):
+                crc, size = zlib.crc32(piece, crc), size + len(piece)
+            self._zip.begin(_unpackable(path), method=STORED, crc=crc, compressed=size, size=size, executable=False)
+            source.seek(0)
+            while piece := source.read(_PIECE):
+                self._zip.data(piece)
+        self._unpacked += size
+        self._reader.see(path, b"", size)
 
     def finish(self, note: JSON) -> dict[str, Any]:
         """Write the directory, and give what `MadePart` says of the part beside its digest and size."""
@@ -234,6 +258,21 @@ class PartWriter:
         for piece in pieces:
             self._zip.data(piece)
             yield piece
+
+
+def _unpackable(path: str) -> str:
+    """Give a path back if it can be that of a file.
+
+    Raises:
+        BundleError: It is too long.
+    """
+    if len(path.encode()) > _LONGEST_PATH or any(len(name.encode()) > _LONGEST_NAME for name in path.split("/")):
+        raise BundleError(
+            f"The file {path[:100]!r}… cannot be in a zip archive that is to be unpacked",
+            why=f"no name may have more than {_LONGEST_NAME} bytes, and no path more than {_LONGEST_PATH:,}",
+            hint="do without the package, or leave the file out by exclude in [tool.crossdock.packages.NAME]",
+        )
+    return path
 
 
 def install_recipe(store: Store, wheels: Sequence[tuple[str, str]], scheme: Scheme) -> PartRecipe:

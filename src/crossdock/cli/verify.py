@@ -30,6 +30,9 @@ def verify(options: argparse.Namespace) -> int:
     """Prove an image or a bundle."""
     if options.project is not None and not options.deep:
         raise UsageError("--project is given without --deep", hint="--deep makes the layers again and compares")
+    if _exists(options.image) and not Path(options.image).is_dir() and not Path(options.image).is_file():
+        hint = "copy what comes out of a pipe or a device into a file first"
+        raise LayoutUnreadableError(f"{options.image} is neither a file nor a folder", hint=hint)
     if not _exists(options.image) or _is_layout(Path(options.image)):
         return _verify_image(options)
     if options.target:
@@ -101,6 +104,12 @@ def _is_path(text: str) -> bool:
 
 def _open(text: str, services: Services) -> Layout:
     if _is_path(text):
+        if not _exists(text):
+            raise LayoutUnreadableError(
+                f"there is no image layout at {text[:4096]}",
+                why="nothing is there",
+                hint="name an image layout, a PEX, a zip or tar archive or a folder that is there",
+            )
         from crossdock.oci.layout_files import open_layout
 
         return open_layout(Path(text))

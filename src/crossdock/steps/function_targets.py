@@ -54,7 +54,9 @@ def _complete(project: Project, request: Request, name: str, python: Python) -> 
     """Give a runtime as a target; it has the Python that is known more exactly than by its series, if one is."""
     anywhere = replace(project, requires_python=SpecifierSet())  # it is asked of the exact Python below
     (target,) = plain_targets(anywhere, replace(request, targets=(name,), pythons=()), None, _no_facts)
-    hint = f"name another runtime, or the patch version that {name} has, as in --python {python.short}.9"
+    hint = "name another runtime"
+    if project.requires_python.contains(f"{python.short}.99"):
+        hint += f", or the patch version that {name} has, as in --python {python.short}.9"
     check_requires_python(project, python, f"Python {python.full_version} of {name}", hint)
     return replace(target, python=python)
 

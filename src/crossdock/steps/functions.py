@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from crossdock.bundles.assemble import assemble_zip, check_zip_limits
-from crossdock.bundles.functions.files import Importable, package_sizes, required_names
+from crossdock.bundles.functions.files import Importable, check_apart, package_sizes, required_names
 from crossdock.bundles.functions.handler import has_module, parse_handler
 from crossdock.bundles.functions.included import files_recipe, find_included
 from crossdock.bundles.functions.kinds import AWS, AZURE
@@ -17,7 +17,7 @@ from crossdock.bundles.functions.roots import root_files
 from crossdock.bundles.functions.sdk import SDK_NEEDS, left_to_runtime
 from crossdock.bundles.functions.sizes import check_unpacked, check_zipped
 from crossdock.bundles.zippart import install_recipe
-from crossdock.errors import BundleError, FileCollisionError, OutputError, UsageError
+from crossdock.errors import BundleError, OutputError, UsageError
 from crossdock.locks.activation import FLAT_FORMATS
 from crossdock.oci.files import reported, whole_file
 from crossdock.steps.bundling import installed_together, make_parts, ready_wheels
@@ -155,7 +155,7 @@ def make_functions(plan: WheelPlan, services: Services, options: FunctionOptions
             wheels = tuple(wheel for wheel in wheels if wheel.name not in gone)
         function = _Function(target=part.target, kind=kind, wheels=wheels, files=())
         if _CALLED & set(options.roles):
-            function = replace(function, files=_root(project, function, handler, services))
+            function = replace(function, files=_root(project, function, handler, services, options))
         functions.append(function)
     zips = [item for function in functions for item in _zips(project, functions, function, services, options)]
     made = make_parts([recipe for item in zips for recipe in item.recipes], services)
@@ -212,8 +212,8 @@ def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _handler(project: Project, options: FunctionOptions) -> Handler | None:
-    text = options.handler or project.config.functions.handler
-    return parse_handler(text) if text else None
+    text = project.config.functions.handler if options.handler is None else options.handler
+    return None if text is None else parse_handler(text)
 
 
 def _without_sdk(project: Project, options: FunctionOptions) -> bool:
@@ -239,7 +239,7 @@ def _left_out(plan: WheelPlan, part: TargetWheels, wheels: Sequence[WheelFile], 
 
 
 def _root(
-    project: Project, function: _Function, handler: Handler | None, services: Services
+    project: Project, function: _Function, handler: Handler | None, services: Services, options: FunctionOptions
 ) -> tuple[IncludedFile, ...]:
     """Check the handler, and give the files that go beside the packages."""
     kind, wheels = function.kind, function.wheels
@@ -247,12 +247,9 @@ def _root(
     there = Importable(services.store, own).paths if not kind.packages else frozenset()
     taken = [name for name in kind.taken if name not in there]
     included = find_included(project.root, project.config.functions.include, taken)
-    if twice := sorted(there & {file.path for file in included}):
-        raise FileCollisionError(
-            f"{twice[0]} is in the wheel of {project.name}, and include in [tool.crossdock.lambda] names it too",
-            why="a zip holds a path once",
-            hint="let include name only what is not in the wheel",
-        )
+    if included:
+        beside = wheels if "function" in options.roles else own
+        check_apart(services.store, beside, flat(kind.packages), included)
     files = Importable(services.store, own, included)
     if handler is not None and not has_module(handler, files):
         files = Importable(services.store, wheels, included)
@@ -329,10 +326,10 @@ def _write(
     images = [_prove(project, item, parts[item.name]) for item in zips]
     _report(project, images).require_ok()
     written = []
-    for item in zips:
-        if (options.folder / item.name).is_dir():
-            raise OutputError(f"{options.folder / item.name} is a folder", hint="remove it, or name another --output")
     with reported(options.folder), ExitStack() as stack:  # a file gets its name only when all of them are whole
+        for item in zips:
+            if (path := options.folder / item.name).is_dir():
+                raise OutputError(f"{path} is a folder", hint="remove it, or name another --output")
         for number, item in enumerate(zips):
             path = options.folder / item.name
             out = stack.enter_context(whole_file(path))

@@ -123,9 +123,9 @@ def _links(artifact: Artifact) -> list[Finding]:
             code="link-outside",
             severity="warning",
             path=name,
-            found=f"leads out of the folder, to {there}",
+            found=f"leads out of the artifact, to {there}",
             wanted="only what is in it was looked at",
-            hint="copy what it leads to into the folder, if it belongs to the artifact",
+            hint="copy what it leads to into it, if it belongs to the artifact",
         )
         for name, there in leading[:_MOST_LINKS]
     ]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import re
+import stat
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -76,7 +78,7 @@ class Artifact:
         digest: ``sha256:…`` of the file; empty for a folder.
         rest: What is in it beside the wheels of a PEX.
         wheels: What is in each wheel of a PEX, by the wheel's file name.
-        leads_out: Links of a folder that lead out of it, and to where: what is there was not looked at.
+        leads_out: Links of a folder or a tar archive that lead out of it, and to where; that was not looked at.
     """
 
     digest: str
@@ -106,9 +108,14 @@ def read_artifact(path: Path, *, limits: ReadingLimits | None = None) -> Artifac
     """
     look = _Look(path, limits or ReadingLimits())
     with _reported(path):
-        if path.is_dir():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
             return look.folder()
-        return look.file()
+        if stat.S_ISREG(mode):
+            return look.file()
+    raise LayoutUnreadableError(
+        f"{path} cannot be read", why="it is neither a file nor a folder", hint="a pipe or a device has no end"
+    )
 
 
 @contextmanager
@@ -136,6 +143,7 @@ class _Look:
         self._records_left = LARGEST_RECORD
         self._rest = ContentsReader()
         self._wheels: dict[str, ContentsReader] = {}
+        self._leads_out: list[tuple[str, str]] = []
 
     def file(self) -> Artifact:
         """Look at an archive."""
@@ -163,15 +171,14 @@ class _Look:
 
     def folder(self) -> Artifact:
         """Look at a folder."""
-        leads_out = []
         root = os.path.realpath(self._path)
         for name, entry in _walk(self._path):
             if entry.is_symlink():
                 if not _is_inside(os.path.realpath(entry.path), root):
-                    leads_out.append((name, os.readlink(entry.path)))  # noqa: PTH115
+                    self._leads_out.append((name, os.readlink(entry.path)))  # noqa: PTH115
             elif entry.is_file(follow_symlinks=False):
                 self._file_of_folder(name, entry)
-        return self._artifact("", tuple(leads_out))
+        return self._artifact("")
 
     def _file_of_folder(self, name: str, entry: os.DirEntry[str]) -> None:
         size = entry.stat(follow_symlinks=False).st_size
@@ -183,10 +190,18 @@ class _Look:
     def _tar(self, kind: Kind, pieces: Iterator[bytes]) -> None:
         raw = gunzip(pieces) if kind == "gzip" else unzstd(pieces) if kind == "zstd" else pieces
         tar = TarWalker(self._counted(raw), max_members=self._limits.files)
+        paths: set[str] = set()
         for member in tar:
-            # What a hard link names is a file of the same archive.
+            # What a hard link names is a file of the same archive: the one that was there before, if there are two.
             if member.kind == "file":
+                if member.path in paths:
+                    raise LayerUnreadableError("it holds a path twice", why=f"{member.path!r}")
+                paths.add(member.path)
                 self._take(member.path, member.size, iter(lambda: tar.read(_CHUNK), b""), depth=1)
+            elif member.kind == "symlink":
+                behind = posixpath.normpath(posixpath.join(posixpath.dirname(member.path), member.linkname))
+                if behind.startswith(("/", "../")) or behind == "..":
+                    self._leads_out.append((member.path, member.linkname))
 
     def _archive(self, name: str, path: Path, *, depth: int) -> bool:
         """Look at the files of a zip archive; tell whether it is one.
@@ -250,9 +265,9 @@ class _Look:
                 raise LayerUnreadableError("it is too large", why="it unpacks to far more bytes than it has")
             yield piece
 
-    def _artifact(self, digest: str, leads_out: tuple[tuple[str, str], ...] = ()) -> Artifact:
+    def _artifact(self, digest: str) -> Artifact:
         wheels = {name: reader.contents() for name, reader in self._wheels.items()}
-        return Artifact(digest=digest, rest=self._rest.contents(), wheels=wheels, leads_out=leads_out)
+        return Artifact(digest=digest, rest=self._rest.contents(), wheels=wheels, leads_out=tuple(self._leads_out))
 
 
 def _kind_of(name: str, head: bytes, tail: bytes) -> Kind:

@@ -15,7 +15,7 @@ from tests.support.wheelmaker import make_wheel
 
 from crossdock.bundles.assemble import LARGEST_ZIP, MOST_ENTRIES, assemble_zip, check_zip_limits
 from crossdock.bundles.zippart import MadePart, PartRecipe, PartWriter, install_recipe
-from crossdock.errors import BadWheelError, BundleTooLargeError, DamagedLayerError, FileCollisionError
+from crossdock.errors import BadWheelError, BundleError, BundleTooLargeError, DamagedLayerError, FileCollisionError
 from crossdock.store import Store
 from crossdock.verify.contents import Contents
 from crossdock.wheels.scheme import flat
@@ -140,8 +140,19 @@ def test_wheels_that_disagree_are_refused(tmp_path: Path, store: Store) -> None:
 
 
 def test_parts_that_hold_one_path_are_refused(store: Store) -> None:
-    with pytest.raises(FileCollisionError, match="two parts of an archive hold a"):
-        made(store, content_recipe("a", b"1"), content_recipe("a", b"2"))
+    with pytest.raises(FileCollisionError, match=r"two parts of an archive hold 'a\\x1b'"):
+        made(store, content_recipe("a\x1b", b"1"), content_recipe("a\x1b", b"2"))
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, store: Store) -> None:
+    """A zip archive could hold some of them, a file system none: what unpacks it would stop there."""
+    for path in ("é" * 127 + "x", "/".join(["f" * 255] * 15 + ["f" * 254])):
+        assert content_recipe(path, b"").make(store).entries == 1
+        with pytest.raises(BundleError, match="cannot be in a zip archive"):
+            content_recipe(f"{path}xy", b"").make(store)
+    wheel = make_wheel(tmp_path, "a", "1.0", {"x" * 256: ""})
+    with pytest.raises(BundleError, match="cannot be in a zip archive"):
+        recipe_of(store, wheel, prefix="python").make(store)
 
 
 @pytest.mark.parametrize("prefix", [b"", b"#!/usr/bin/env python3\n", b"x" * 100_000])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import struct
 import tarfile
 import zipfile
@@ -145,7 +146,7 @@ def test_an_environment_is_proved_as_a_folder_and_as_an_archive(
     assert "link-outside" not in capsys.readouterr().out
     (site / "more").symlink_to(tmp_path / "elsewhere")
     assert main(["verify", str(tmp_path / "venv"), "--target", "linux/arm64"]) == 0
-    assert f"site-packages/more leads out of the folder, to {tmp_path / 'elsewhere'}" in capsys.readouterr().out
+    assert f"site-packages/more leads out of the artifact, to {tmp_path / 'elsewhere'}" in capsys.readouterr().out
 
 
 def test_a_wheel_is_judged_by_its_own_name(tmp_path: Path) -> None:
@@ -174,13 +175,22 @@ def test_what_it_is_for_has_to_be_said(
 
 def test_what_is_nothing_to_prove_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("text")
-    for name in ("notes.txt", "none.pex"):
+    for name in ("notes.txt", "none.pex", f"{'n' * 5000}.pex"):
         assert main(["verify", str(tmp_path / name), "--target", "linux/arm64"]) == 92
     (tmp_path / "empty").mkdir()
     assert main(["verify", str(tmp_path / "empty"), "--target", "linux/arm64"]) == 91
     out, err = capsys.readouterr()
     assert "neither a zip archive" in err
     assert "nothing-read" in out
+
+
+@pytest.mark.parametrize("options", [[], ["--target", "linux/arm64"]])
+def test_what_may_have_no_end_is_not_read(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert main(["verify", str(tmp_path / "pipe"), *options]) == 92
+    assert "pipe is neither a file nor a folder" in capsys.readouterr().err
 
 
 def test_a_damaged_archive_is_an_error(pex: Path, capsys: pytest.CaptureFixture[str]) -> None:

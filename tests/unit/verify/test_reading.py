@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import tarfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -166,6 +167,18 @@ def test_no_link_is_followed_and_those_that_lead_out_are_told(tmp_path: Path, ma
     }
 
 
+def test_links_out_of_a_tar_archive_are_told_too(tmp_path: Path) -> None:
+    links = {"lib64": "lib", "lib/up": "../a.py", "lib/out": "../../x", "abs": "/usr/lib/x.so", "top": ".."}
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("a.py"))
+        for name, target in links.items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            archive.addfile(info)
+    out = ("lib/out", "abs", "top")
+    assert read_artifact(tmp_path / "a.tar").leads_out == tuple((name, links[name]) for name in out)
+
+
 def test_a_folder_may_be_named_by_a_link(tmp_path: Path, make: Any) -> None:
     folder = write_folder(tmp_path / "app", {"a.so": make.elf(183)})
     (folder / "b.so").symlink_to("a.so")
@@ -178,6 +191,8 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "app", {"a.py": b""})
     os.mkfifo(folder / "pipe")
     assert read_artifact(folder).contents.files == 1
+    with pytest.raises(LayoutUnreadableError, match="neither a file nor a folder"):
+        read_artifact(folder / "pipe")
 
 
 def test_a_name_that_is_no_text_is_told_all_the_same(tmp_path: Path, make: Any) -> None:
@@ -254,6 +269,19 @@ def test_a_link_in_a_zip_archive_is_refused(tmp_path: Path) -> None:
 def test_a_name_that_is_there_twice_is_refused(tmp_path: Path, make: Any) -> None:
     (tmp_path / "a.pex").write_bytes(write_zip([deflated("a.so", make.elf(183)), deflated("a.so", make.elf(62))]))
     refused(tmp_path / "a.pex", "twice")
+
+
+def test_a_hard_link_cannot_hide_a_file_behind_another_of_its_name(tmp_path: Path, make: Any) -> None:
+    """Unpacked, the link is the first of the two files."""
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for program in (make.elf(62), make.elf(183)):
+            info = tarfile.TarInfo("a.so")
+            info.size = len(program)
+            archive.addfile(info, io.BytesIO(program))
+            info = tarfile.TarInfo("b.so")
+            info.type, info.linkname = tarfile.LNKTYPE, "a.so"
+            archive.addfile(info)
+    refused(tmp_path / "a.tar", "twice", "a.so")
 
 
 def test_damage_in_a_file_that_is_no_program_is_found(tmp_path: Path, make: Any) -> None:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from email.parser import HeaderParser
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from crossdock.bundles.functions.sizes import PackageSize
-from crossdock.errors import BadWheelError
+from crossdock.errors import BadWheelError, FileCollisionError
 from crossdock.wheels.archive import WheelArchive
+from crossdock.wheels.install import install
+from crossdock.wheels.scheme import flat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from crossdock.bundles.functions.included import IncludedFile
     from crossdock.store.blobs import Store
-    from crossdock.wheels.member import Member
+    from crossdock.wheels.install import Placed
+    from crossdock.wheels.scheme import Scheme
 
-__all__ = ["Importable", "Wheel", "package_sizes", "required_names"]
+__all__ = ["Importable", "Wheel", "check_apart", "package_sizes", "required_names"]
 
 _LARGEST_MODULE = 16 << 20
 _LARGEST_METADATA = 16 << 20
@@ -60,13 +64,12 @@ class Importable:
 
     def __init__(self, store: Store, wheels: Iterable[Wheel], included: Sequence[IncludedFile] = ()) -> None:
         self._store = store
-        self._members: dict[str, tuple[Wheel, Member]] = {}
+        self._placed: dict[str, tuple[Wheel, Placed]] = {}
         self._contents = {file.path: file.content for file in included}
         for wheel in wheels:
-            with WheelArchive(store.path(wheel.sha256), wheel.filename) as archive:
-                self._members |= {path: (wheel, member) for path, member in _installed(archive)}
-        self.paths = frozenset({*self._members, *self._contents})
-        self.own = frozenset({*(path for path, (wheel, _) in self._members.items() if wheel.own), *self._contents})
+            self._placed |= {item.path: (wheel, item) for item in _installed(store, wheel, flat())}
+        self.paths = frozenset({*self._placed, *self._contents})
+        self.own = frozenset({*(path for path, (wheel, _) in self._placed.items() if wheel.own), *self._contents})
 
     def read(self, path: str) -> bytes | None:
         """Give a file's bytes; None if they are too many for a module.
@@ -76,21 +79,52 @@ class Importable:
         """
         if path in self._contents:
             return self._contents[path]
-        wheel, member = self._members[path]
-        if max(member.size, member.compressed) > _LARGEST_MODULE:
+        wheel, item = self._placed[path]
+        if item.member is None:
+            return item.content
+        if max(item.member.size, item.member.compressed) > _LARGEST_MODULE:
             return None
         with WheelArchive(self._store.path(wheel.sha256), wheel.filename) as archive:
-            return archive.read(member)
+            return archive.read(item.member)
 
 
-def _installed(archive: WheelArchive) -> Iterator[tuple[str, Member]]:
-    """Give the files that go to site-packages, where they are there."""
-    for member in archive.members:
-        top, _, rest = member.name.partition("/")
-        if not top.endswith(".data"):
-            yield member.name, member
-        elif rest.startswith(("purelib/", "platlib/")):
-            yield rest.partition("/")[2], member
+def check_apart(store: Store, wheels: Iterable[Wheel], scheme: Scheme, included: Sequence[IncludedFile]) -> None:
+    """Refuse files that have the path of a wheel's file or folder, or would be in what is a wheel's file.
+
+    Args:
+        store: Holds the wheels.
+        wheels: Those of the same zip.
+        scheme: Where their files go.
+        included: Files beside them.
+
+    Raises:
+        FileCollisionError: No zip can hold both, or what is made of it when it is unpacked.
+        WheelError: A wheel cannot be read.
+    """
+    files = {item.path: wheel.name for wheel in wheels for item in _installed(store, wheel, scheme)}
+    folders = {folder: name for path, name in files.items() for folder in _above(path)}
+    for file in included:
+        name = files.get(file.path)
+        what = f"{file.path} is in the wheel of {name}, and include in [tool.crossdock.lambda] names it too"
+        if name is None:
+            path = next((path for path in _above(file.path) if path in files), file.path)
+            name = files.get(path) or folders.get(path)
+            if name is None:
+                continue
+            what = f"{path} is a file and a folder: one of them in the wheel of {name}, the other by include"
+        raise FileCollisionError(
+            what, why="a zip holds a path once", hint="let include name only what is not in a wheel"
+        )
+
+
+def _installed(store: Store, wheel: Wheel, scheme: Scheme) -> tuple[Placed, ...]:
+    with WheelArchive(store.path(wheel.sha256), wheel.filename) as archive:
+        return install(archive, scheme)
+
+
+def _above(path: str) -> list[str]:
+    """Give the folders above a path, the nearest first."""
+    return [str(folder) for folder in PurePosixPath(path).parents][:-1]
 
 
 def package_sizes(store: Store, wheels: Iterable[Wheel], included: Sequence[IncludedFile] = ()) -> list[PackageSize]:

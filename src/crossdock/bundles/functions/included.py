@@ -46,7 +46,8 @@ class IncludedFile:
 def find_included(root: Path, patterns: Sequence[str], taken: Sequence[str] = ()) -> tuple[IncludedFile, ...]:
     """Read the files of a folder that match patterns, sorted by path.
 
-    Hidden folders and ``__pycache__`` are only looked into by a pattern that names them; links to folders never.
+    Hidden files are only taken, and hidden folders and ``__pycache__`` only looked into, by a pattern that names them;
+    links to folders never are.
 
     Args:
         root: The folder.
@@ -57,7 +58,7 @@ def find_included(root: Path, patterns: Sequence[str], taken: Sequence[str] = ()
         BundleError: A pattern matches nothing, or a file cannot be read or is a link that leads out of the folder.
         BundleTooLargeError: They are too many, or too large.
     """
-    found = {name: root / name for name in taken if (root / name).is_file()}
+    found = {name: root / name for name in taken if _is_file(root / name)}
     for pattern in patterns:
         matching = dict(_matching(root, pattern))
         if not matching:
@@ -91,12 +92,13 @@ def _matching(root: Path, pattern: str) -> Iterator[tuple[str, Path]]:
     parts = pattern.removesuffix("/").split("/")
     fixed = list(takewhile(lambda part: not any(char in part for char in "*?["), parts))
     if fixed == parts and not pattern.endswith("/"):
-        if (root / pattern).is_file():
+        if _is_file(root / pattern):
             yield pattern, root / pattern
         return
     count = 0
+    hidden = parts[-1].startswith(".") and not pattern.endswith("/")
     for path in _files_below(root, fixed, deep="**" in parts or pattern.endswith("/"), levels=len(parts)):
-        if matches(path, pattern):
+        if matches(path, pattern) and (hidden or not path.rpartition("/")[2].startswith(".")):
             yield path, root / path
             count += 1
         if count > _MOST_FILES:
@@ -109,7 +111,7 @@ def _matching(root: Path, pattern: str) -> Iterator[tuple[str, Path]]:
 def _files_below(root: Path, fixed: Sequence[str], *, deep: bool, levels: int) -> Iterator[str]:
     """Give the paths of the files below a folder, as deep as a pattern can match."""
     start = root.joinpath(*fixed)
-    if not start.resolve().is_relative_to(root.resolve()):
+    if not _is_inside(start, root):
         return
     for folder, folders, names in os.walk(start):
         inner = Path(folder).relative_to(root).parts
@@ -123,10 +125,12 @@ def _read(root: Path, path: str, file: Path, most: int) -> IncludedFile:
     where = f"The file {path!a}, which is to be included in the function,"
     if any("\ud800" <= char <= "\udfff" for char in path):
         raise BundleError(f"{where} has a name that is not UTF-8", hint="rename it")
-    if not file.resolve().is_relative_to(root.resolve()):
+    if not _is_inside(file, root):
         raise BundleError(f"{where} is a link that leads out of the project", hint="copy it into the project")
     try:
         status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BundleError(f"{where} is no regular file", why="a pipe or a device has no end", hint="leave it out")
         if status.st_size > most:
             raise BundleTooLargeError(
                 f"The files that are to be included in the function have more than {_MOST_BYTES >> 20} MB",
@@ -137,3 +141,13 @@ def _read(root: Path, path: str, file: Path, most: int) -> IncludedFile:
     except OSError as error:
         raise BundleError(f"{where} cannot be read", why=error.strerror or str(error)) from None
     return IncludedFile(path=path, content=content, executable=bool(status.st_mode & stat.S_IXUSR))
+
+
+def _is_file(path: Path) -> bool:
+    # The method of Path raises where a name is too long.
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    # Path.resolve() raises RuntimeError where links go round in a circle.
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))

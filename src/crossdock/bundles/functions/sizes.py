@@ -72,7 +72,7 @@ def check_unpacked(
         return
     table = size_table(sizes(), total)
     said = f"{what} has {total:,} bytes unpacked ({megabytes(total)})"
-    limit = f"{kind.limits_of} takes less than {kind.unpacked:,} bytes, layers included"
+    limit = f"{kind.limits_of} takes less than {kind.unpacked:,} bytes{', layers included' * kind.enforced}"
     if not kind.enforced:
         warn("\n".join([f"{said}, and {limit}: {kind.advice}", *(f"  {row}" for row in table)]))
         return

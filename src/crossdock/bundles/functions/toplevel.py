@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DefinedAs", "TopLevel", "read_top_level"]
 
+#: What can bind any name when it is called.
+_DYNAMIC = frozenset({"exec", "globals", "locals", "setattr", "vars"})
+
 DefinedAs = Literal["function", "async", "class", "value", "import"]
 
 
@@ -21,7 +24,7 @@ class TopLevel:
 
     Attributes:
         names: The names it may bind, and as what.
-        undecided: Why it may have others: ``from x import *``; empty if it cannot.
+        undecided: Why it may have others, as in ``from x import *`` or ``globals()``; empty if it cannot.
     """
 
     names: Mapping[str, DefinedAs]
@@ -56,12 +59,26 @@ class _Collector(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.names[node.name] = "function"
+        self._globals(node)
         if node.name == "__getattr__":  # PEP 562
             self.undecided = "__getattr__"
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
         # A decorator may make an ordinary function of it.
         self.names[node.name] = "value" if node.decorator_list else "async"
+        self._globals(node)
+
+    def _globals(self, node: ast.AST) -> None:
+        """Count what a function says it binds in the module, as it may have been called."""
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Global):
+                for name in inner.names:
+                    self.names.setdefault(name, "value")
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Name) and node.func.id in _DYNAMIC:
+            self.undecided = f"{node.func.id}()"
+        self.generic_visit(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self.names[node.name] = "class"

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.wheelmaker import make_wheel
 
-from crossdock.bundles.functions.files import Importable, package_sizes, required_names
+from crossdock.bundles.functions.files import Importable, check_apart, package_sizes, required_names
 from crossdock.bundles.functions.included import IncludedFile
 from crossdock.bundles.functions.sizes import PackageSize
+from crossdock.errors import FileCollisionError
 from crossdock.store.blobs import Store
+from crossdock.wheels.scheme import flat
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,12 +42,19 @@ def wheel(store: Store, folder: Path, name: str, files: dict[str, str | bytes], 
 
 def test_modules_are_found_where_an_installer_puts_them(store: Store, tmp_path: Path) -> None:
     own = wheel(store, tmp_path, "shop", {"shop/web.py": "a = 1", "shop-1.0.data/purelib/extra.py": "b = 2"}, own=True)
-    other = wheel(store, tmp_path, "lib", {"lib.py": "c = 3", "lib-1.0.data/scripts/run.py": "d = 4"})
+    other = wheel(
+        store,
+        tmp_path,
+        "lib",
+        {"lib.py": "c = 3", "lib-1.0.data/scripts/run.py": "d = 4", "lib-1.0.data/data/data.py": ""},
+    )
     include = IncludedFile(path="main.py", content=b"e = 5")
 
     files = Importable(store, [own, other], [include])
 
-    assert {path for path in files.paths if path.endswith(".py")} == {"shop/web.py", "extra.py", "lib.py", "main.py"}
+    assert {path for path in files.paths if path.endswith(".py")} == {
+        *("shop/web.py", "extra.py", "lib.py", "main.py", "data.py", "bin/run.py"),
+    }
     assert {path for path in files.own if path.endswith(".py")} == {"shop/web.py", "extra.py", "main.py"}
     assert [files.read(path) for path in ("shop/web.py", "extra.py", "lib.py", "main.py")] == [
         b"a = 1",
@@ -53,6 +62,32 @@ def test_modules_are_found_where_an_installer_puts_them(store: Store, tmp_path: 
         b"c = 3",
         b"e = 5",
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("lib/a.py", "lib/a.py is in the wheel of lib, and include"),
+        ("bin/tool", "bin/tool is in the wheel of lib, and include"),
+        ("lib", "lib is a file and a folder: one of them in the wheel of lib"),
+        ("lib/a.py/b", "lib/a.py is a file and a folder: one of them in the wheel of lib"),
+        ("lib/b.py", None),
+        ("library", None),
+    ],
+)
+def test_what_the_project_adds_cannot_be_where_a_wheel_has_something(
+    path: str, words: str | None, store: Store, tmp_path: Path
+) -> None:
+    lib = wheel(store, tmp_path, "lib", {"lib/a.py": "", "lib-1.0.data/scripts/tool": "#!python\n"})
+    included = [IncludedFile(path="a.json", content=b""), IncludedFile(path=path, content=b"")]
+
+    for scheme, beside in ((flat(), True), (flat("python"), False)):
+        if words and beside:
+            with pytest.raises(FileCollisionError) as caught:
+                check_apart(store, [lib], scheme, included)
+            assert words in caught.value.what
+        else:
+            check_apart(store, [lib], scheme, included)
 
 
 def test_a_file_too_large_for_a_module_is_not_read(store: Store, tmp_path: Path) -> None:

@@ -184,6 +184,8 @@ def test_a_decorated_coroutine_function_may_be_anything() -> None:
         ("from other import *", "from other import *"),
         ("from . import *", "from . import *"),
         ("def __getattr__(name): ...", "__getattr__"),
+        ("globals()['handler'] = print", "globals()"),
+        ("import sys\nif sys:\n    setattr(sys.modules[__name__], 'handler', print)", "setattr()"),
     ],
 )
 def test_what_cannot_be_told_before_it_runs_is_accepted_with_a_warning(source: str, words: str) -> None:
@@ -199,6 +201,8 @@ def test_what_cannot_be_told_before_it_runs_is_accepted_with_a_warning(source: s
         ("async def handler(e, c): ...", True),
         ("class handler: ...", True),
         ("handler = 1", True),
+        ("def start():\n    global handler\n    handler = 1\n\nstart()", True),
+        ("def start():\n    handler = 1", False),
         ("a = handler = 1", True),
         ("a, (b, *handler) = x", True),
         ("handler: int = 1", True),

@@ -17,7 +17,15 @@ from crossdock.store.blobs import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = ("host.json", "templates/a.html", "templates/mail/b.txt", ".git/config", "templates/__pycache__/a.pyc")
+FILES = (
+    "host.json",
+    "templates/a.html",
+    "templates/mail/b.txt",
+    ".git/config",
+    "templates/__pycache__/a.pyc",
+    ".env",
+    "templates/.keep",
+)
 
 
 @pytest.fixture
@@ -41,6 +49,10 @@ def root(tmp_path: Path) -> Path:
         (["**/*.txt"], ["templates/mail/b.txt"]),
         (["**"], ["host.json", "templates/a.html", "templates/mail/b.txt"]),
         ([".git/*"], [".git/config"]),
+        ([".env"], [".env"]),
+        ([".*"], [".env"]),
+        (["**/.*"], [".env", "templates/.keep"]),
+        (["templates/.keep", "templates/*"], ["templates/.keep", "templates/a.html"]),
         (["host.json", "*.json"], ["host.json"]),
     ],
 )
@@ -53,7 +65,7 @@ def test_what_a_cloud_starts_with_comes_without_being_asked_for(root: Path) -> N
     assert [file.path for file in find_included(root, [], ("host.json", "function_app.py"))] == ["host.json"]
 
 
-@pytest.mark.parametrize("pattern", ["nothing.txt", "templates", "*.py", "templates/*/*/*", "nowhere/**"])
+@pytest.mark.parametrize("pattern", ["nothing.txt", "x" * 5000, "templates", "*.py", "templates/*/*/*", "nowhere/**"])
 def test_a_pattern_that_matches_nothing_is_an_error(pattern: str, root: Path) -> None:
     with pytest.raises(BundleError, match="matches no file"):
         find_included(root, [pattern])
@@ -74,6 +86,23 @@ def test_a_link_within_the_project_is_what_it_leads_to(root: Path) -> None:
     (root / "link").symlink_to("host.json")
 
     assert find_included(root, ["link"]) == (IncludedFile(path="link", content=b"host.json"),)
+
+
+@pytest.mark.parametrize("pattern", ["templates/*", "templates/odd", "odd/**"])
+def test_a_link_to_itself_is_told(pattern: str, root: Path) -> None:
+    (root / "templates" / "odd").symlink_to("odd")
+    (root / "odd").symlink_to("odd")
+
+    with pytest.raises(BundleError, match=r"'templates/odd', .* cannot be read|matches no file"):
+        find_included(root, [pattern])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+def test_a_pipe_is_not_waited_for(root: Path) -> None:
+    os.mkfifo(root / "templates" / "pipe")
+
+    with pytest.raises(BundleError, match=r"'templates/pipe', .* is no regular file"):
+        find_included(root, ["templates/*"])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no file has such a name")

@@ -61,6 +61,7 @@ def test_google_has_limits_for_its_first_generation_alone() -> None:
     assert unpacked(GOOGLE, 499_999_999) == []
     (warning,) = unpacked(GOOGLE, 500_000_000)
     assert "1st generation" in warning
+    assert "layers" not in warning  # it has none
     assert "largest 2.10.3" in warning
     assert zipped(GOOGLE, 100_000_000) == []
     assert len(zipped(GOOGLE, 100_000_001)) == 1

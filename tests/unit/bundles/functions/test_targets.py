@@ -141,8 +141,14 @@ def test_a_patch_version_that_is_said_counts(
 def test_what_the_project_does_not_run_on_is_refused_and_a_patch_version_may_help(folder: Path) -> None:
     of = project(folder, python=">=3.12.3")
 
-    with pytest.raises(PythonChoiceError, match=r"does not run on Python 3\.12\.0 of aws-lambda-python3\.12/arm64"):
+    with pytest.raises(
+        PythonChoiceError, match=r"does not run on Python 3\.12\.0 of aws-lambda-python3\.12/arm64"
+    ) as one:
         targets(of, "aws-lambda-python3.12/arm64")
+    assert one.value.hint.endswith("or the patch version that aws-lambda-python3.12/arm64 has, as in --python 3.12.9")
+    with pytest.raises(PythonChoiceError) as other:  # no patch version of that runtime's Python would do
+        targets(of, "aws-lambda-python3.11/arm64")
+    assert other.value.hint == "name another runtime"
     assert targets(of, "aws-lambda-python3.12/arm64", pythons=("3.12.3",)) == ["aws-lambda-python3.12/arm64"]
 
 
