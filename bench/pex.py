@@ -15,7 +15,7 @@ from bench.wheelhouse import TARGETS
 __all__ = ["run"]
 
 _TARGET = "linux/arm64"
-_AGAIN, _FIRST = "crossdock pex, again", "crossdock pex, wheels cached"
+_AGAIN, _FIRST, _FRESH = "crossdock pex, again", "crossdock pex, wheels cached", "crossdock pex, and no runtime"
 _PEX, _PACKED = "pex --complete-platform", "pex, wheels given"
 _COPY = "cp of the same file"
 
@@ -27,15 +27,16 @@ def run(repeats: int) -> Result:
         project = make_project(folder / "app")
         cache = prepared_cache(project, TARGETS)
         made = bundle("pex", project, _TARGET, cache)
-        bare = folder / "bare"
-        without_parts(cache, bare)
+        wheels, nothing = folder / "wheels", folder / "nothing"
+        without_parts(cache, wheels, but=".bootstrap/")
+        without_parts(cache, nothing)
         own = folder / "own"
         subprocess.run(["uv", "build", "--quiet", "--wheel", f"--out-dir={own}", str(project)], check=True)
         (own_wheel,) = own.glob("*.whl")
 
-        def first() -> dict[str, float]:
+        def first(state: Path) -> dict[str, float]:
             fresh = folder / "fresh"
-            link_cache(bare, fresh)
+            link_cache(state, fresh)
             try:
                 return cost(lambda: bundle("pex", project, _TARGET, fresh))
             finally:
@@ -44,7 +45,8 @@ def run(repeats: int) -> Result:
         series = interleave(
             {
                 _AGAIN: lambda: cost(lambda: bundle("pex", project, _TARGET, cache)),
-                _FIRST: first,
+                _FIRST: lambda: first(wheels),
+                _FRESH: lambda: first(nothing),
                 _PEX: lambda: cost(lambda: resolve_and_pack(project, _TARGET, folder / "theirs.pex")),
                 _PACKED: lambda: cost(lambda: pack_wheels(own_wheel, _TARGET, folder / "packed.pex")),
                 _COPY: lambda: cost(lambda: subprocess.run(["cp", str(made), str(folder / "copy.pex")], check=True)),
@@ -55,11 +57,13 @@ def run(repeats: int) -> Result:
     return Result(
         name="pex",
         about=f"the seven packages for {_TARGET}, a zipapp of {size / 1e6:.0f} MB, as a whole process. *Again*: with"
-        " every part made; *wheels cached*: with nothing made of the wheels yet; *wheels given*: pex resolves nothing",
+        " every part made; *wheels cached*: with nothing made of the wheels yet; *no runtime*: nor what a PEX boots by;"
+        " *wheels given*: pex resolves nothing",
         series=series,
         comparisons=(
             ratio(series, _PEX, _AGAIN, WALL, "at least 15"),
             ratio(series, _PEX, _FIRST, WALL, "at least 15"),
+            ratio(series, _PEX, _FRESH, WALL),
             ratio(series, _PACKED, _FIRST, WALL),
             ratio(series, _AGAIN, _COPY, WALL, "at most 2"),
             ratio(series, _FIRST, _COPY, WALL, "at most 2"),

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,15 +73,16 @@ def link_cache(cache: Path, copy: Path) -> None:
     shutil.copytree(cache, copy, copy_function=os.link)
 
 
-def without_parts(cache: Path, bare: Path) -> None:
-    """Link a cache, leaving out the parts of archives that were made of wheels."""
+def without_parts(cache: Path, bare: Path, *, but: str = "") -> None:
+    """Link a cache, leaving out the parts of archives, but for those that begin with a path."""
     link_cache(cache, bare)
     for path in (bare / "actions").rglob("*.json"):
         value = decode_record(path.read_bytes())
         if isinstance(value, dict) and {"digest", "directory", "contents"} <= value.keys():
             digest = value["digest"]
-            (bare / "blobs" / "sha256" / digest[:2] / digest).unlink(missing_ok=True)
-            path.unlink()
+            blob = bare / "blobs" / "sha256" / digest[:2] / digest
+            if blob.exists() and not (but and zipfile.ZipFile(blob).namelist()[0].startswith(but)):
+                blob.unlink()
 
 
 def image(project: Path, targets: Sequence[str], cache: Path, *, jobs: int = 2) -> None:

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except CrossdockError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(_shown(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -58,9 +58,18 @@ def main(arguments: Sequence[str]) -> int:
     except Exception as error:
         if os.environ.get("CROSSDOCK_TRACEBACK"):
             raise
+        text = _shown(f"error: crossdock failed in a way it should not: {type(error).__name__}: {error}")
         print(
-            f"error: crossdock failed in a way it should not: {type(error).__name__}: {error}\n"
-            "  hint: please report this; with CROSSDOCK_TRACEBACK=1 set it tells where",
-            file=sys.stderr,
+            text, "  hint: please report this; with CROSSDOCK_TRACEBACK=1 set it tells where", sep="\n", file=sys.stderr
         )
         return 1
+
+
+def _shown(text: str) -> str:
+    """Escape what does not belong on a terminal: names in wheels, locks and images reach messages as they are."""
+    lines = text.split("\n")
+    if all(line.isprintable() for line in lines):
+        return text
+    from crossdock.verify.finding import printable
+
+    return "\n".join(map(printable, lines))

@@ -252,7 +252,9 @@ def services_of(options: argparse.Namespace) -> Services:
 
 
 def _warn(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr)
+    from crossdock.verify.finding import printable
+
+    print("\n".join(map(printable, f"warning: {text}".split("\n"))), file=sys.stderr)
 
 
 def _is_true(text: str) -> bool:

@@ -157,6 +157,15 @@ def test_verify_of_nothing_is_an_error(tmp_path: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out == ""
 
 
+def test_names_do_what_they_like_in_messages_but_not_to_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(tmp_path / "red\x1b[31m.tar")]) == 92
+    err = capsys.readouterr().err
+    assert "\x1b" not in err
+    assert "red\\x1b[31m.tar" in err
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "demo"\n')
