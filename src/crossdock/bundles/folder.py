@@ -15,7 +15,7 @@ from crossdock.verify.contents import FIRST_BYTES, ContentsReader
 from crossdock.wheels.streams import unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from crossdock.verify.contents import Contents
     from crossdock.wheels.archive import WheelArchive
@@ -27,13 +27,14 @@ _AT_ONCE = 16 << 20
 __all__ = ["FolderWriter", "check_folder", "whole_folder"]
 
 
-def check_folder(path: Path, *, clear: bool, option: str = "--output") -> None:
+def check_folder(path: Path, *, clear: bool, option: str = "--output", keep: Iterable[Path] = ()) -> None:
     """Refuse a folder that would be refused in the end, before any work is done for it.
 
     Args:
         path: The folder.
         clear: Whether what is there may be replaced.
         option: Which option names it.
+        keep: What must not be lost with it, whatever the user says; the user's home is, and where the command runs.
 
     Raises:
         OutputError: Something is there that must not be lost.
@@ -49,8 +50,20 @@ def check_folder(path: Path, *, clear: bool, option: str = "--output") -> None:
                 why="it would be replaced",
                 hint=f"name an empty or new folder with {option}, or add --clear to replace what is there",
             )
-        if clear and Path.cwd().is_relative_to(path.resolve()):
-            raise OutputError(f"{path} cannot be replaced", why="the command runs inside it")
+        if clear:
+            home = Path(os.path.expanduser("~"))  # noqa: PTH111  which raises where nobody has a home
+            _check_kept(path.resolve(), (Path.cwd(), home, *keep), option)
+
+
+def _check_kept(path: Path, keep: Iterable[Path], option: str) -> None:
+    for folder in keep:
+        kept = folder.resolve()
+        if kept.is_relative_to(path):
+            raise OutputError(
+                f"{path} cannot be replaced",
+                why=f"{kept} would be lost with it" if kept != path else "it is no folder for output alone",
+                hint=f"name a folder of its own with {option}",
+            )
 
 
 @contextmanager

@@ -92,7 +92,7 @@ def make_venvs(plan: WheelPlan, services: Services, options: VenvOptions) -> tup
     paths = _paths(plan, options)
     for path in paths:
         if tar_form(path) is None:
-            check_folder(path, clear=options.clear)
+            check_folder(path, clear=options.clear, keep=(plan.project.root, services.store.root))
         elif path.is_dir():
             raise OutputError(f"{path} is a folder", hint="name another --output")
     layouts = [_layout(part.target, plan.project.name, options) for part in plan.targets]

@@ -42,6 +42,9 @@ _ENCRYPTED, _UTF8 = 0x1, 0x800
 _UNIX = 3
 _FILE_TYPE, _REGULAR, _SYMLINK, _OWNER_EXECUTES = 0o170000, 0o100000, 0o120000, 0o100
 
+#: No system takes a longer path. Each of its folders is looked at: thousands of them are an attack.
+_LONGEST_NAME = 1024
+
 #: Streams are copied in pieces of this many bytes, so that memory does not grow with a wheel.
 CHUNK = 1 << 20
 
@@ -288,6 +291,8 @@ class WheelArchive:
                 or (len(parts[0]) > 1 and parts[0][1] == ":")
             ):
                 raise self._unsafe(f"the path {name!r} leads out of it")
+            if len(name) > _LONGEST_NAME:
+                raise self._unsafe(f"a path in it is {len(name):,} characters long: {name[:60]!r}…")
             if name in seen:
                 raise self._unsafe(f"it holds {name!r} twice")
             seen.add(name)

@@ -123,7 +123,8 @@ def _started(archive: WheelArchive, metadata: WheelMetadata, scheme: Scheme) -> 
         if name == member.name or "." in name.rpartition("/")[2] or member.size > _LARGEST_SCRIPT:
             continue
         content = archive.read(member)
-        if content.startswith(PYTHON_SHEBANG) and (program := script_launcher(content, scheme)) is not None:
+        if content.startswith(PYTHON_SHEBANG):
+            program = script_launcher(content, scheme, archive.filename)
             yield Placed(path=f"{scheme.scripts}/{name}.exe", executable=True, content=program)
 
 

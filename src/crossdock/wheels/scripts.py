@@ -76,9 +76,9 @@ def calling(point: EntryPoint) -> str:
     return "\n".join(lines)
 
 
-def console_script(point: EntryPoint, interpreter: str) -> bytes:
-    """Give the script that calls an entry point."""
-    return f"#!{interpreter}\nimport sys\n{calling(point)}".encode()
+def console_script(point: EntryPoint, interpreter: str, before: str = "") -> bytes:
+    """Give the script that calls an entry point, with lines before the call, which may use ``sys``."""
+    return f"#!{interpreter}\nimport sys\n{before}{calling(point)}".encode()
 
 
 def rewrite_shebang(content: bytes, interpreter: str) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 from tests.support.wheelmaker import make_wheel
@@ -12,9 +13,6 @@ from tests.support.wheelmaker import make_wheel
 from crossdock.bundles.folder import FolderWriter, check_folder, whole_folder
 from crossdock.errors import OutputError
 from crossdock.wheels.archive import WheelArchive
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_folder_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
@@ -69,6 +67,37 @@ def test_the_working_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path / "inner")
     with pytest.raises(OutputError, match="cannot be replaced"):
         check_folder(tmp_path, clear=True)
+
+
+@pytest.mark.parametrize("name", ["kept", ".", "link/kept"])
+def test_what_must_be_kept_is_kept_by_any_name(tmp_path: Path, name: str) -> None:
+    kept = tmp_path / "kept" / "inner"
+    kept.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(OutputError, match="cannot be replaced") as error:
+        check_folder(tmp_path / name, clear=True, keep=(tmp_path.parent, kept))
+    assert f"{kept} would be lost" in error.value.why
+
+
+def test_the_home_of_the_user_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    with pytest.raises(OutputError, match="cannot be replaced"):
+        check_folder(tmp_path, clear=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users without a home are those of POSIX")
+def test_who_has_no_home_may_replace_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(RuntimeError):
+        Path.home()
+    check_folder(tmp_path, clear=True)
 
 
 def test_files_have_the_modes_they_should_whatever_the_umask(tmp_path: Path) -> None:

@@ -95,6 +95,19 @@ def test_what_is_there_is_only_replaced_when_that_is_wanted(bench: Bench, tmp_pa
     assert "pyvenv.cfg" in state(output)
 
 
+@pytest.mark.parametrize("name", ["bench", "cache"])
+def test_neither_the_project_nor_the_cache_is_replaced(name: str, bench: Bench, tmp_path: Path) -> None:
+    ours = services(tmp_path / "cache")
+    root = tmp_path / name
+    assert (bench.plan.project.root if name == "bench" else ours.store.root).is_relative_to(root)
+    ours.store.root.mkdir(parents=True, exist_ok=True)
+    before = state(root)
+    assert before
+    with pytest.raises(OutputError, match="cannot be replaced"):
+        make_venvs(bench.only("arm64").plan, ours, VenvOptions(output=root, clear=True))
+    assert state(root) == before
+
+
 def test_an_archive_replaces_an_archive_but_no_folder(bench: Bench, tmp_path: Path) -> None:
     plan = bench.only("arm64").plan
     (tmp_path / "env.tar").write_text("old")

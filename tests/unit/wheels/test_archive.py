@@ -304,6 +304,13 @@ def test_a_folder_with_content_is_unsafe(tmp_path: Path) -> None:
     refused_member(tmp_path, replace(GOOD, name=b"demo/"), "leads out of it", UnsafeWheelError)
 
 
+def test_a_path_of_thousands_of_folders_is_refused(tmp_path: Path) -> None:
+    wheel = write(tmp_path, write_zip([replace(GOOD, name=b"d/" * 512 + b"x")]))
+    refused(wheel, UnsafeWheelError, "1,025 characters long")
+    with WheelArchive(write(tmp_path, write_zip([replace(GOOD, name=b"d/" * 511 + b"xx")])), "demo.whl") as archive:
+        assert len(archive.members[0].name) == 1024
+
+
 def test_a_name_that_is_not_utf8_is_bad(tmp_path: Path) -> None:
     for flags in (0, 0x800):
         wheel = write(tmp_path, write_zip([replace(GOOD, name=b"demo/\xff.py", flags=flags)]))

@@ -130,6 +130,16 @@ def test_a_script_above_which_packages_lie_finds_them(tmp_path: Path) -> None:
 
 
 @posix
+def test_such_a_script_finds_what_else_is_on_the_path(tmp_path: Path) -> None:
+    """With a safe path, the first place is not the script's folder but what the user names."""
+    write(tmp_path / "flat" / "demo.py", b"import other\n" + PACKAGE.encode())
+    write(tmp_path / "else" / "other.py", b"")
+    script = write(tmp_path / "flat" / "bin" / "tool", made_script(POINT, FLAT)[1])
+    done = run(sys.executable, script, PYTHONSAFEPATH="1", PYTHONPATH=str(tmp_path / "else"))
+    assert (done.returncode, done.stderr) == (3, "")
+
+
+@posix
 @pytest.mark.parametrize(
     ("script", "printed"),
     [
@@ -141,6 +151,7 @@ def test_a_script_above_which_packages_lie_finds_them(tmp_path: Path) -> None:
         (b'#!python\nr"""Raw \\d."""\nfrom __future__ import annotations\nprint("future")\n', "future"),
         (b"#!python\nfrom __future__ import annotations\nprint('future')\n", "future"),
         (b"#!python\nb'''no docstring'''\nprint(2)\n", "2"),
+        (b'#!python\r\n\r\n# comment\r\n"""Doc."""\r\nfrom __future__ import annotations\r\nprint(1)\r\n', "1"),
         (b"#!python", ""),
     ],
 )
@@ -167,7 +178,7 @@ def wheel(tmp_path: Path) -> Path:
         "demo/__init__.py": PACKAGE,
         "demo-1.0.dist-info/entry_points.txt": "[console_scripts]\ntool = demo:App.main\nown = demo:x\n"
         "[gui_scripts]\nwindow = demo:App.main\n",
-        "demo-1.0.data/scripts/old": "#!python\nprint('old')\n",
+        "demo-1.0.data/scripts/old": "#!python  -W error\r\nprint('old')\r\n",
         "demo-1.0.data/scripts/named.py": "#!python\n",
         "demo-1.0.data/scripts/shell": "#!/bin/sh\n",
         "demo-1.0.data/scripts/own.exe": b"MZ its own",
@@ -193,7 +204,8 @@ def test_a_wheel_on_windows(wheel: Path) -> None:
     assert tree["Scripts/own.exe"] == b"MZ its own"
     assert b"#!<launcher_dir>\\python.exe\nPK" in tree["Scripts/tool.exe"]
     assert b"#!<launcher_dir>\\pythonw.exe\nPK" in tree["Scripts/window.exe"]
-    assert tree["Scripts/old"].startswith(b"#!/usr/bin/env python\n")
+    assert tree["Scripts/old"].startswith(b"#!/usr/bin/env python  -W error\n")
+    assert b"#!<launcher_dir>\\python.exe -W error\nPK" in tree["Scripts/old.exe"]
     record = tree["Lib/site-packages/demo-1.0.dist-info/RECORD"].decode()
     program = tree["Scripts/tool.exe"]
     assert f"../../Scripts/tool.exe,{record_hash(program)},{len(program)}\n" in record
@@ -230,4 +242,5 @@ def test_a_flat_folder_on_windows_finds_packages_above_its_programs(wheel: Path,
     assert str(tmp_path / "flat" / "demo" / "__init__.py") in done.stdout
     with zipfile.ZipFile(io.BytesIO(tree["bin/tool.exe"])) as archive:
         assert archive.namelist() == ["__main__.py"]
-    assert b"#!/usr/bin/env python\nPK" in tree["bin/tool.exe"]
+    for name in ("tool", "old"):
+        assert b"#!/usr/bin/env python\nPK" in tree[f"bin/{name}.exe"]

@@ -19,6 +19,10 @@ _WINDOWS: Final = {
     "386": ("C:\\Program Files (x86)", "-32"),
 }
 
+#: What every system takes: macOS at most 1,024 bytes. Of a shebang, Linux before 5.1 reads 127 bytes, with its "#!".
+_LONGEST: Final = 1000
+_LONGEST_SHEBANG: Final = 125
+
 
 def default_interpreter(target: Target) -> str:
     """Give the path where a target most likely has its Python.
@@ -41,15 +45,26 @@ def _framework(python: Python) -> str:
     return f"/Library/Frameworks/{name}.framework/Versions/{python.short}"
 
 
-def check_interpreter(path: str, target: Target) -> str:
+def check_interpreter(path: str, target: Target, *, shebang: bool = False) -> str:
     """Refuse a path that cannot be one of an interpreter there.
 
+    Args:
+        path: The path.
+        target: The machine.
+        shebang: Whether scripts begin with it.
+
     Raises:
-        UsageError: It is not absolute, or holds what no path does.
+        UsageError: It is not absolute, or holds what no path, or no first line of a script, does.
     """
     windows = target.platform.os == "windows"
-    if not path.isprintable() or any(char in path for char in ('"<>|?*' if windows else "")):
+    if not path.isprintable() or len(path.encode()) > _LONGEST or any(c in path for c in ('"<>|?*' if windows else "")):
         raise UsageError(f"--interpreter {path[:200]!r} is not a path")
+    if shebang and (" " in path or len(path.encode()) > _LONGEST_SHEBANG):
+        raise UsageError(
+            f"--interpreter {path[:200]!r} cannot be in the first line of a script",
+            why=f"systems read it up to the first space, and no more than {_LONGEST_SHEBANG} bytes",
+            hint="name a link to it, or do without, for the first one on PATH",
+        )
     if windows:
         wanted = PureWindowsPath(path)
         whole = bool(wanted.drive) and bool(wanted.root) and wanted.suffix.lower() == ".exe"

@@ -7,7 +7,7 @@ Windows, where ``python.exe`` cannot be a link and the real one of an environmen
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,7 @@ from crossdock.bundles.venv.interpreter import check_interpreter, default_interp
 from crossdock.errors import LauncherError, UsageError
 from crossdock.layers.entry import Entry, directory, file, symlink
 from crossdock.wheels.launchers import launcher, windowed
-from crossdock.wheels.scheme import LAUNCHERS, Scheme
+from crossdock.wheels.scheme import LAUNCHERS, Scheme, flat
 
 if TYPE_CHECKING:
     from crossdock.targets import Python, Target
@@ -72,17 +72,12 @@ def folder(target: Target, *, interpreter: str | None = None) -> Layout:
         UsageError: The interpreter's path cannot be one.
     """
     windows = target.platform.os == "windows"
-    found = f"/usr/bin/env {'python' if windows else target.python.command}"
-    scheme = Scheme(
-        prefix="",
-        site_packages="",
-        scripts="bin",
-        data="",
-        headers="include",
-        interpreter=found if interpreter is None else check_interpreter(interpreter, target),
-        lookup="above",
-        launchers=LAUNCHERS[target.platform.arch] if windows else None,
-    )
+    if interpreter is None:
+        path = f"/usr/bin/env {'python' if windows else target.python.command}"
+    else:
+        path = check_interpreter(interpreter, target, shebang=not windows)
+    launchers = LAUNCHERS[target.platform.arch] if windows else None
+    scheme = replace(flat(), interpreter=path, lookup="above", launchers=launchers)
     return Layout(scheme=scheme, entries=(), os=target.platform.os)
 
 
@@ -92,7 +87,7 @@ def check_prompt(prompt: str) -> None:
     Raises:
         UsageError: It is empty, too long, or holds other characters.
     """
-    if not _PROMPT.fullmatch(prompt):
+    if not _PROMPT.fullmatch(prompt) or not prompt.strip():
         raise UsageError(
             f"--prompt cannot be {prompt[:200]!r}", hint="use letters, digits, spaces and . , : @ / + - _ ( )"
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from crossdock.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from crossdock.bundles.venv.write import TarForm
     from crossdock.targets import Target
@@ -23,7 +23,7 @@ _FORMS: Final[dict[str, TarForm]] = {
     ".tzst": "tar+zstd",
 }
 #: What looks like an archive, too, and would be a folder of that name.
-_OTHERS: Final = (".zip", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".whl", ".7z", ".gz", ".zst", ".xz", ".bz2")
+_OTHERS: Final = (".zip", ".txz", ".tbz2", ".whl", ".7z", ".rar", ".gz", ".zst", ".xz", ".bz2", ".pex", ".pyz", ".exe")
 
 
 def tar_form(path: Path) -> TarForm | None:
@@ -36,7 +36,7 @@ def tar_form(path: Path) -> TarForm | None:
     for ending, form in _FORMS.items():
         if name.endswith(ending):
             return form
-    if name.endswith(_OTHERS):
+    if name.endswith(_OTHERS) or Path(name).stem.endswith(".tar"):
         raise UsageError(
             f"--output {path} is an archive of a kind that is not written",
             hint=f"name a folder, or a file that ends in {', '.join(_FORMS)}",

@@ -19,7 +19,7 @@ __all__ = ["TreePaths"]
 _SYSTEMS: Final = {"darwin": "macOS", "windows": "Windows"}
 _FORBIDDEN: Final = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]\Z')
 #: Names of devices, with any ending (Microsoft, "Naming Files, Paths, and Namespaces").
-_DEVICE: Final = re.compile(r"(con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])[ ]*(\..*)?", re.IGNORECASE)
+_DEVICE: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[1-9¹²³]|lpt[1-9¹²³])[ ]*(\..*)?", re.IGNORECASE)
 
 
 class TreePaths:
@@ -30,14 +30,16 @@ class TreePaths:
     """
 
     def __init__(self, layout: Layout) -> None:
-        own = [entry for entry in layout.entries if entry.kind != "directory"]
-        self._taken = TakenPaths({entry.path: "a part of the environment" for entry in own})
+        own = {entry.path: "a part of the environment" for entry in layout.entries if entry.kind != "directory"}
+        if own:  # PEP 405: beside the executable it would come before the environment's own, which is one folder above
+            own[f"{layout.scheme.scripts}/pyvenv.cfg"] = "where Python looks first for what environment it is in"
+        self._taken = TakenPaths(own)
         self._os = layout.os
         self._folders = {entry.path for entry in layout.entries if entry.kind == "directory"}
         self._seen: dict[str, tuple[str, str]] = {}
         self._seen_folders = {self._folded(folder): folder for folder in self._folders}
-        for entry in own if layout.os in _SYSTEMS else ():
-            self._seen[self._folded(entry.path)] = (entry.path, "the environment")
+        for path in own if layout.os in _SYSTEMS else ():
+            self._seen[self._folded(path)] = (path, "the environment")
 
     def take(self, item: Placed, archive: WheelContents) -> list[str] | None:
         """Take the path of a wheel's file.

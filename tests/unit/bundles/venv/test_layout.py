@@ -203,7 +203,7 @@ def test_the_interpreter_may_be_anywhere(platform: str, path: str, written: str)
     [
         *(
             ("linux/arm64", path)
-            for path in ("", "python3", "bin/python3", "/usr/bin/", "/usr/\nbin", "C:\\python.exe")
+            for path in ("", "python3", "bin/python3", "/usr/bin/", "/usr/\nbin", "C:\\python.exe", "/x" * 501)
         ),
         *(("windows/amd64", path) for path in ("", "/usr/bin/python3", "python.exe", "C:python.exe", "C:\\python")),
         *(("windows/amd64", path) for path in ('C:\\"python.exe', "C:\\py|thon.exe", "\\python.exe", "C:\\a\tb.exe")),
@@ -216,7 +216,17 @@ def test_a_path_that_no_interpreter_can_have_is_an_error(platform: str, path: st
         folder(target(platform), interpreter=path)
 
 
-@pytest.mark.parametrize("prompt", ["", "a'b", 'a"b', "$(id)", "a\nb", "`id`", "%PATH%", "ö", "x" * 101, "a\\b", "!x"])
+@pytest.mark.parametrize("path", ["/opt/my python/bin/python3.12", "/opt/" + "x" * 121])
+def test_a_path_that_no_script_can_begin_with_is_an_error_in_a_flat_folder(path: str) -> None:
+    with pytest.raises(UsageError, match="cannot be in the first line of a script"):
+        folder(target("linux/amd64"), interpreter=path)
+    assert folder(target("linux/amd64"), interpreter="/opt/" + "x" * 120).scheme.interpreter.endswith("x")
+    folder(target("windows/amd64"), interpreter="C:\\Program Files\\python.exe")  # a launcher's line has quotes
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", " ", "a'b", 'a"b', "$(id)", "a\nb", "`id`", "%PATH%", "ö", "x" * 101, "a\\b", "!x"]
+)
 def test_a_prompt_that_a_shell_would_read_is_an_error(prompt: str) -> None:
     with pytest.raises(UsageError, match="--prompt cannot be"):
         environment(target("linux/amd64"), prompt=prompt)

@@ -33,7 +33,9 @@ def test_the_form_follows_from_the_name(name: str, form: str | None) -> None:
     assert tar_form(Path("out") / name) == form
 
 
-@pytest.mark.parametrize("name", ["env.zip", "env.tar.xz", "env.tar.bz2", "env.gz", "env.zst", "env.whl"])
+@pytest.mark.parametrize(
+    "name", ["env.zip", "env.tar.xz", "env.tar.lz4", "env.Tar.Z", "env.gz", "env.zst", "env.whl", "env.rar"]
+)
 def test_archives_of_other_kinds_are_not_taken_for_folders(name: str) -> None:
     with pytest.raises(UsageError, match="archive of a kind that is not written") as error:
         tar_form(Path(name))

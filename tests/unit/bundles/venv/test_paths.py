@@ -53,6 +53,8 @@ def test_two_contents_of_one_path_are_an_error_naming_both_wheels(tmp_path: Path
         ("linux/amd64", "one-1.0.data/scripts/python"),
         ("linux/amd64", "one-1.0.data/scripts/activate"),
         ("linux/amd64", "one-1.0.data/data/pyvenv.cfg"),
+        ("linux/amd64", "one-1.0.data/scripts/pyvenv.cfg"),
+        ("windows/amd64", "one-1.0.data/scripts/PyVenv.cfg"),
         ("linux/amd64", "one-1.0.data/data/lib64/python3.12/site-packages/x.py"),
         ("linux/amd64", "one-1.0.data/data/include"),
         ("linux/amd64", "one-1.0.data/data/lib"),
@@ -68,6 +70,13 @@ def test_two_contents_of_one_path_are_an_error_naming_both_wheels(tmp_path: Path
 def test_no_wheel_may_replace_a_part_of_the_environment(tmp_path: Path, platform: str, path: str) -> None:
     with pytest.raises(FileCollisionError):
         planned(tmp_path, platform, {path: "x"})
+
+
+def test_the_deepest_path_of_a_wheel_is_a_path_here(tmp_path: Path) -> None:
+    path = "d/" * 511 + "xx"
+    tree = planned(tmp_path, "windows/amd64", {path: "x"})
+    assert f"Lib/site-packages/{path}" in files(tree)
+    assert len(tree.wheels[0].folders) > 511
 
 
 def test_a_console_script_called_python_is_an_error(tmp_path: Path) -> None:
@@ -109,7 +118,21 @@ def test_folders_that_differ_in_case_are_one_folder_there(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["aux.py", "NUL", "com1.txt", "a:b", "what?.py", "star*.py", "end.", "end ", "tab\t.py", "con .txt", "a|b"]
+    "name",
+    [
+        "aux.py",
+        "NUL",
+        "com1.txt",
+        "a:b",
+        "what?.py",
+        "star*.py",
+        "end.",
+        "end ",
+        "tab\t.py",
+        "con .txt",
+        "a|b",
+        "CONIN$",
+    ],
 )
 def test_a_name_that_windows_does_not_allow_is_an_error_only_there(tmp_path: Path, name: str) -> None:
     with pytest.raises(BundleError, match=r"one-1\.0.* has a file that cannot be on Windows") as error:
