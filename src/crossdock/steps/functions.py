@@ -16,6 +16,7 @@ from crossdock.bundles.functions.kinds import AWS, AZURE
 from crossdock.bundles.functions.roots import root_files
 from crossdock.bundles.functions.sdk import SDK_NEEDS, left_to_runtime
 from crossdock.bundles.functions.sizes import check_unpacked, check_zipped
+from crossdock.bundles.naming import place_names
 from crossdock.bundles.zippart import install_recipe
 from crossdock.errors import BundleError, OutputError, UsageError
 from crossdock.locks.activation import FLAT_FORMATS
@@ -261,8 +262,8 @@ def _zips(
     project: Project, functions: Sequence[_Function], function: _Function, services: Services, options: FunctionOptions
 ) -> Iterator[_Zip]:
     """Give the zips of a target."""
-    alike = [item for item in functions if _platform(item) == _platform(function) and item.kind is function.kind]
-    suffix = _platform(function) + (f"_{function.target.python.command}" if len(alike) > 1 else "")
+    alike = [item.target for item in functions if item.kind is function.kind]
+    place = place_names(alike)[alike.index(function.target)]
     for role in options.roles:
         scheme = flat("python" if role in ("layer", "deps") else function.kind.packages)
         wheels = [wheel for wheel in function.wheels if role in ("function", "layer") or wheel.own == (role == "app")]
@@ -280,12 +281,8 @@ def _zips(
                 why="it has none, or all of them are left to the runtime",
                 hint="leave deps out of --split",
             )
-        name = f"{project.name}_{function.kind.name if role == 'function' else role}_{suffix}.zip"
+        name = f"{project.name}_{function.kind.name if role == 'function' else role}_{place}.zip"
         yield _Zip(name=name, function=function, wheels=tuple(wheels), files=files, recipes=tuple(recipes))
-
-
-def _platform(function: _Function) -> str:
-    return f"{function.target.platform.os}_{function.target.platform.arch}"
 
 
 def _check_sizes(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from crossdock.bundles.folder import check_folder, whole_folder
+from crossdock.bundles.naming import place_names
+from crossdock.bundles.venv.forms import tar_form
 from crossdock.bundles.venv.layout import check_prompt, environment, folder
-from crossdock.bundles.venv.names import names, tar_form
 from crossdock.bundles.venv.tree import plan_tree
 from crossdock.bundles.venv.write import write_folder, write_tar
 from crossdock.errors import OutputError, UsageError
@@ -115,7 +116,8 @@ def _paths(plan: WheelPlan, options: VenvOptions) -> Sequence[Path]:
             hint="name one of them with --target, or a folder with --output",
         )
     folder = plan.project.root / "dist" if options.output is None else options.output
-    return [folder / name for name in names(plan.project.name, [part.target for part in plan.targets])]
+    places = place_names([part.target for part in plan.targets])
+    return [folder / f"{plan.project.name}_{place}" for place in places]
 
 
 def _layout(target: Target, name: str, options: VenvOptions) -> Layout:
