@@ -72,7 +72,7 @@ class ConfigError(ProjectError):
 
 
 class EntrypointError(ProjectError):
-    """What an image runs is not decided, or not there."""
+    """What to run is not decided, or not there."""
 
     exit_code = 14
 

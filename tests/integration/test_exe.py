@@ -352,6 +352,56 @@ def test_a_folder_that_somebody_else_put_there_is_not_trusted(exe: Exe, temporar
     assert list(elsewhere.iterdir()) == list(trap.iterdir()) == []
 
 
+def test_links_in_a_folder_of_everybodys_are_not_followed(exe: Exe, temporary: Path) -> None:
+    """Links that anybody may have put there lead to a folder of the user's in which anybody can put programs."""
+    exe.tell()
+    for name in exe.folders():
+        (temporary / name).symlink_to(".")
+    for place, python in (("bin", "../python/bin"), ("python/bin", "")):
+        (temporary / place).mkdir(parents=True)
+        path = temporary / place / "python3.11"
+        if python:
+            path.symlink_to(f"{python}/python3.11")
+        else:
+            path.write_text("#!/bin/sh\necho somebody else was here\n")
+            path.chmod(0o755)
+    done = exe.run(CROSSDOCK_EXE_CACHE=str(temporary))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "belongs to another user" in done.stderr
+
+
+def test_a_link_of_the_users_own_is_followed_once(exe: Exe, tmp_path: Path) -> None:
+    (tmp_path / "other disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "other disk")
+    for shell in (["dash"], ["bash"], ["busybox", "sh"]):
+        seen = exe.tell(shell=shell, CROSSDOCK_EXE_CACHE=str(tmp_path / "link"))
+        assert seen["prefix"].startswith(str(tmp_path / "other disk"))
+        assert seen["executable"].startswith(seen["prefix"])
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to others")
+def test_root_leaves_nothing_in_the_cache_folder_that_sudo_kept(exe: Exe, temporary: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    os.chown(kept, 12345, 12345)
+    seen = exe.tell(XDG_CACHE_HOME=str(kept), TMPDIR=str(temporary))
+    assert seen["prefix"].startswith(str(temporary))
+    assert list(kept.iterdir()) == []
+
+
+@pytest.mark.parametrize("variable", ["CROSSDOCK_EXE_CACHE", "XDG_CACHE_HOME"])
+def test_a_folder_that_pyvenv_cfg_cannot_name_is_not_used(
+    variable: str, exe: Exe, temporary: Path, tmp_path: Path
+) -> None:
+    done = exe.run(**{variable: f"{tmp_path}/two\nlines", "TMPDIR": str(temporary)})
+    if variable == "CROSSDOCK_EXE_CACHE":
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"teller: error: cannot unpack into {tmp_path}/two\nlines\n")
+    else:
+        assert json.loads(done.stdout)["prefix"].startswith(str(temporary))
+    assert not (tmp_path / "two\nlines").exists()
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to others")
 def test_a_cache_of_another_user_is_never_run(exe: Exe, temporary: Path) -> None:
     prefix = Path(exe.tell()["prefix"])
@@ -380,6 +430,48 @@ def test_a_home_that_cannot_be_written_is_no_hindrance(exe: Exe) -> None:
     assert seen["prefix"].startswith(f"/tmp/crossdock-exe-{os.getuid()}/")
 
 
+def test_a_cache_that_was_moved_and_cannot_be_written_says_so(exe: Exe, tmp_path: Path) -> None:
+    require("bwrap")
+    exe.tell()
+    bwrap = [shutil.which("bwrap") or "bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/mnt"]
+    shown = [*bwrap, "--ro-bind", str(exe.cache), "/mnt/moved", "--"]
+    done = exe.run(shell=shown, CROSSDOCK_EXE_CACHE="/mnt/moved")
+    assert done.returncode == 1
+    assert done.stderr.startswith("teller: error: /mnt/moved/teller-")
+    assert " was unpacked for another place\n" in done.stderr.splitlines(keepends=True)[0]
+    assert len(done.stderr.splitlines()) == 3
+
+
+@pytest.mark.parametrize("room", [4 << 20, 25 << 20])
+def test_a_full_disk_is_told_in_three_lines_and_leaves_nothing(room: int, exe: Exe) -> None:
+    require("bwrap")
+    bwrap = [shutil.which("bwrap") or "bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--size", str(room)]
+    script = '"$0"; code=$?; ls -A /mnt/cache; exit $code'
+    shown = [*bwrap, "--tmpfs", "/mnt", "--", "sh", "-c", script]
+    done = exe.run(shell=shown, CROSSDOCK_EXE_CACHE="/mnt/cache")
+    assert (done.returncode, done.stdout) == (1, "")
+    error, why, hint = done.stderr.splitlines()
+    assert error == "teller: error: the Python inside cannot be unpacked into /mnt/cache"
+    assert why.startswith("  why: tar: ")
+    assert hint == "  hint: make room, or set CROSSDOCK_EXE_CACHE to a folder that has some"
+
+
+def test_a_file_whose_name_begins_with_a_dash_runs(exe: Exe, tmp_path: Path) -> None:
+    shutil.copy(exe.path, tmp_path / "-app")
+    done = subprocess.run(
+        ["sh", "--", "-app", "exit", "3"], cwd=tmp_path, env=exe.environment(), capture_output=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
+def test_temporary_folders_are_named_by_full_paths(exe: Exe, tmp_path: Path) -> None:
+    require("bwrap")
+    bwrap = [shutil.which("bwrap") or "bwrap", "--ro-bind", "/", "/", "--dev", "/dev"]
+    bwrap += ["--tmpfs", "/tmp", "--tmpfs", "/mnt", "--chdir", "/mnt"]
+    shown = [*bwrap, "--ro-bind", str(exe.path.parent), str(exe.path.parent), "--"]
+    assert exe.tell(shell=shown, HOME="", TMPDIR=".")["prefix"].startswith(f"/tmp/crossdock-exe-{os.getuid()}/")
+
+
 def test_it_can_be_unpacked_and_looked_into_without_being_started(exe: Exe, teller: Teller) -> None:
     shown = exe.run(CROSSDOCK_EXE="inspect")
     about = json.loads(shown.stdout)
@@ -392,6 +484,16 @@ def test_it_can_be_unpacked_and_looked_into_without_being_started(exe: Exe, tell
     folder = exe.run(CROSSDOCK_EXE="unpack").stdout.strip()
     assert exe.tell()["prefix"] == folder
     assert "CROSSDOCK_EXE" not in exe.tell()["env"]
+
+
+def test_what_is_unpacked_is_not_started_even_if_its_place_cannot_be_printed(exe: Exe) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123  a device, not a file
+        done = subprocess.run(
+            [exe.path], stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE, timeout=120, text=True,
+            env=exe.environment(CROSSDOCK_EXE="unpack"),
+        )  # fmt: skip
+    assert done.returncode != 0
+    assert len(exe.folders()) == 2
 
 
 def test_its_python_can_be_run(exe: Exe) -> None:
@@ -463,6 +565,25 @@ def test_what_is_not_there_cannot_be_started(
 ) -> None:
     outcome = teller.build("--target", f"linux/{HERE}", option, "--output", tmp_path / "out")
     assert outcome.code == code
+    assert words in outcome.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ('["python", "-u", "app.py"]', "The entrypoint starts the file app.py"),
+        ('["python", "-X", "dev", "-Im", "nothing"]', "There is no module nothing to start"),
+        ('["python", "-mnothing"]', "There is no module nothing to start"),
+        ('["/usr/bin/env", "python"]', "is no Python application"),
+    ],
+)
+def test_what_is_not_inside_cannot_be_started(setting: str, words: str, teller: Teller, tmp_path: Path) -> None:
+    project = Path(shutil.copytree(teller.project, tmp_path / "project"))
+    path = project / "pyproject.toml"
+    path.write_text(path.read_text().replace("[tool.crossdock]\n", f"[tool.crossdock]\nentrypoint = {setting}\n"))
+    outcome = teller.build("--target", f"linux/{HERE}", "--output", tmp_path / "out", project=project)
+    assert outcome.code == 14
     assert words in outcome.stderr
     assert not (tmp_path / "out").exists()
 

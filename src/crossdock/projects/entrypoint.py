@@ -1,4 +1,4 @@
-"""What an image runs: an argument vector that needs neither a shell nor a search."""
+"""What an application starts with: an argument vector that needs neither a shell nor a search."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def resolve_entrypoint(
 
     Args:
         project: Whose ``entrypoint`` setting, or else only console script, it is.
-        prefix: Absolute path of the environment in the image.
+        prefix: Absolute path of the environment, such as that in an image.
         own_scripts: Names of the project's console scripts, as its wheel has them.
         dependency_scripts: Gives the names of the dependencies' console scripts; asked only when needed.
 
@@ -70,6 +70,6 @@ def _only_script(project: str, scripts: Collection[str]) -> str:
         )
     raise EntrypointError(
         f"{project} has {len(names)} console scripts: {', '.join(names)}",
-        why="[tool.crossdock] does not say which one the image runs",
+        why="[tool.crossdock] does not say which one to run",
         hint=f'set for example entrypoint = "{names[0]}"',
     )

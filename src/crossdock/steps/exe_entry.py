@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["exe_entry"]
 
+# Options of Python: flags without a value may stand together, before one that takes what follows.
+_FLAG = re.compile(r"-(?:-.*|[A-Za-z?]*?(?:(?P<taking>[mcWX])(?P<value>.*))?)", re.DOTALL)
 _DATA = re.compile(r"[^/]+\.data/(?:purelib|platlib)/")
 
 
@@ -44,8 +46,8 @@ def exe_entry(project: Project, own: OwnWheel, wheels: Sequence[WheelFile], stor
             module, _, function = setting.partition(":")
             _check_module(module, wheels, store, run=False)
             return call(module, function)
-        if "-m" in arguments[:-1]:
-            _check_module(arguments[arguments.index("-m") + 1], wheels, store, run=True)
+        if module := _module_named(arguments):
+            _check_module(module, wheels, store, run=True)
         return python_command(arguments)
     name = first.removeprefix("/bin/")
     point = points.find(name)
@@ -57,6 +59,31 @@ def exe_entry(project: Project, own: OwnWheel, wheels: Sequence[WheelFile], stor
             hint='name one of them, "module:function", or an array such as ["python", "-m", "app"]',
         )
     return call(point.module, point.attribute, arguments)
+
+
+def _module_named(arguments: Sequence[str]) -> str:
+    """Give the module that Python's own arguments tell it to run; empty if they name none.
+
+    Raises:
+        EntrypointError: They name a file instead: it is not inside.
+    """
+    words = iter(arguments)
+    for word in words:
+        flag = _FLAG.fullmatch(word)
+        if flag is None:
+            raise EntrypointError(
+                f"The entrypoint starts the file {word}",
+                why="an executable starts what is inside it, and Python finds that by module",
+                hint='name a module, as in ["python", "-m", "app"]',
+            )
+        taking, value = flag["taking"], flag["value"]
+        if taking == "m":
+            return value or next(words, "")
+        if taking == "c" or word == "-":
+            return ""
+        if taking and not value:
+            next(words, None)
+    return ""
 
 
 def _check_module(module: str, wheels: Sequence[WheelFile], store: Store, *, run: bool) -> None:

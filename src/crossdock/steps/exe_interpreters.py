@@ -21,6 +21,7 @@ from crossdock.errors import CrossdockError, InterpreterError, PythonChoiceError
 from crossdock.lockfile.basefacts import BaseFacts
 from crossdock.lockfile.interpreters import LockedInterpreter, interpreter_from_table, interpreter_to_table
 from crossdock.store.actions import action_key
+from crossdock.store.urls import redact
 from crossdock.targets import Libc, parse_python, parse_target
 from crossdock.targets.platform import DEFAULT_LIBC
 from crossdock.verify.contents import FIRST_BYTES, Contents, ContentsReader
@@ -62,7 +63,7 @@ class ExeInterpreter:
     @property
     def origin(self) -> str:
         """Names the archive in messages."""
-        return self.locked.name.rpartition("/")[2]
+        return _file_name(self.locked.name)
 
     @property
     def needs(self) -> str:
@@ -70,6 +71,10 @@ class ExeInterpreter:
         version = "{}.{}".format(*self.locked.libc_version) if self.locked.libc_version > (0, 0) else ""
         libc = f"{self.locked.libc} {version} or newer" if version else self.locked.libc
         return f"Linux on {self.locked.architecture} with {libc}"
+
+
+def _file_name(location: str) -> str:
+    return (redact(location) if "://" in location else location).rpartition("/")[2]
 
 
 def exe_interpreters(
@@ -274,7 +279,7 @@ def _read(spec: TargetSpec, archive: StandaloneArchive, project: Project, servic
         http=services.http(),
         progress=services.progress,
     )
-    origin = archive.location.rpartition("/")[2]
+    origin = _file_name(archive.location)
     with store.path(archive.sha256).open("rb") as content:
         if content.read(len(_GZIP)) != _GZIP:
             raise InterpreterError(

@@ -149,7 +149,7 @@ def _text(launch: Launch, payload: Payload, size: int) -> bytes:
         "PYTHON_FOLDER": shlex.quote(launch.python_folder),
         "APP_FOLDER": shlex.quote(launch.app_folder),
         "PYTHON": shlex.quote(launch.python),
-        "VERSION": launch.version,
+        "VERSION": shlex.quote(f"version = {launch.version}"),
         "JSON": json.dumps(launch.about, indent=2),
         "MACHINES": machines,
         "CHECK": shlex.quote(check),

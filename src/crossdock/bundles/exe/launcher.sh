@@ -20,6 +20,9 @@ cdx_python_folder=@PYTHON_FOLDER@
 cdx_app_folder=@APP_FOLDER@
 cdx_python=@PYTHON@
 cdx_self=$0
+cdx_newline='
+'
+cdx_make_room="make room, or set CROSSDOCK_EXE_CACHE to a folder that has some"
 
 cdx_fail() {
     printf '%s\n' "$cdx_name: error: $1" >&2
@@ -42,19 +45,38 @@ cdx_check_machine() {
     esac
 }
 
-# A folder gets its name when all of it is there. What belongs to somebody else is never run.
+# What belongs to somebody else is never run. A link may be somebody else's even if what it leads to is not.
+cdx_is_own() {
+    [ -O "$1" ] && [ ! -L "$1" ]
+}
+
+cdx_is_own_or_free() {
+    cdx_is_own "$1" || { [ ! -e "$1" ] && [ ! -L "$1" ]; }
+}
+
+# A folder gets its name when all of it is there.
 cdx_has_python() {
-    [ -x "$1/$cdx_python_folder/python/bin/$cdx_python" ] && [ -O "$1/$cdx_python_folder" ] && [ -O "$1" ]
+    [ -x "$1/$cdx_python_folder/python/bin/$cdx_python" ] && cdx_is_own "$1/$cdx_python_folder" && [ -O "$1" ]
 }
 
 cdx_is_ready() {
-    [ -x "$1/$cdx_app_folder/bin/$cdx_python" ] && [ -O "$1/$cdx_app_folder" ] && cdx_has_python "$1"
+    [ -x "$1/$cdx_app_folder/bin/$cdx_python" ] && cdx_is_own "$1/$cdx_app_folder" && cdx_has_python "$1"
 }
 
 cdx_can_hold() {
-    (umask 077 && mkdir -p "$1") 2>/dev/null && [ -O "$1" ] && [ -w "$1" ] && [ -x "$1" ] || return 1
-    [ ! -e "$1/$cdx_python_folder" ] || [ -O "$1/$cdx_python_folder" ] || return 1
-    [ ! -e "$1/$cdx_app_folder" ] || [ -O "$1/$cdx_app_folder" ]
+    case $1 in
+        *"$cdx_newline"*) return 1 ;; # pyvenv.cfg cannot name it
+    esac
+    (umask 077 && mkdir -p "$1") 2>/dev/null && [ -O "$1" ] && [ -w "$1" ] && [ -x "$1" ] &&
+        cdx_is_own_or_free "$1/$cdx_python_folder" && cdx_is_own_or_free "$1/$cdx_app_folder"
+}
+
+# Set cdx_root to a folder if everything is below it, or can be.
+cdx_take_root() {
+    cdx_root=$1
+    # What a link leads to may change between being looked at and being run.
+    [ ! -L "$1" ] || cdx_root=$(cd -P "$1" 2>/dev/null && pwd -P) || return
+    cdx_is_ready "$cdx_root" || cdx_can_hold "$cdx_root"
 }
 
 # In a folder that others can write to, only a sticky bit keeps them from putting theirs in the place of ours.
@@ -70,7 +92,7 @@ cdx_is_safe_parent() {
 }
 
 cdx_is_private() {
-    [ ! -L "$1" ] && [ -O "$1" ] || return 1
+    cdx_is_own "$1" || return 1
     case $(ls -ldn "$1" 2>/dev/null) in
         drwx------[!+]*) return 0 ;;
     esac
@@ -78,11 +100,14 @@ cdx_is_private() {
 }
 
 cdx_choose_temporary() {
-    cdx_parent=${TMPDIR:-/tmp}
+    case ${TMPDIR-} in
+        /*) cdx_parent=$TMPDIR ;;
+        *) cdx_parent=/tmp ;;
+    esac
     cdx_is_safe_parent "$cdx_parent" || return 1
     cdx_root=$cdx_parent/crossdock-exe-$(id -u)
     mkdir -m 700 "$cdx_root" 2>/dev/null
-    cdx_is_private "$cdx_root" && { cdx_is_ready "$cdx_root" || cdx_can_hold "$cdx_root"; } && return
+    cdx_is_private "$cdx_root" && cdx_take_root "$cdx_root" && return
     # Somebody was there first. A folder that nobody could foresee is safe, but no later run finds it.
     cdx_root=$(mktemp -d "$cdx_parent/crossdock-exe.XXXXXX" 2>/dev/null) || return
     printf '%s\n' "$cdx_name: warning: unpacking to $cdx_root, which later runs will not use" \
@@ -96,18 +121,23 @@ cdx_choose_root() {
             /*) cdx_root=$CROSSDOCK_EXE_CACHE ;;
             *) cdx_root=$PWD/$CROSSDOCK_EXE_CACHE ;;
         esac
-        cdx_is_ready "$cdx_root" || cdx_can_hold "$cdx_root" || cdx_fail "cannot unpack into $cdx_root" \
-            "it cannot be written, or it belongs to another user" "set CROSSDOCK_EXE_CACHE to a folder of your own"
+        cdx_take_root "$cdx_root" || cdx_fail "cannot unpack into $CROSSDOCK_EXE_CACHE" \
+            "it cannot be written, or it or what is in it belongs to another user" \
+            "set CROSSDOCK_EXE_CACHE to a folder of your own"
         return
     fi
     cdx_root=
     case ${XDG_CACHE_HOME-} in
-        /*) cdx_root=$XDG_CACHE_HOME/crossdock-exe ;;
+        /*)
+            # What sudo left there is another user's, whom root must not run anything of.
+            [ -O "$XDG_CACHE_HOME" ] || [ ! -e "$XDG_CACHE_HOME" ] || [ "$(id -u)" != 0 ] &&
+                cdx_root=$XDG_CACHE_HOME/crossdock-exe
+            ;;
         *) case ${HOME-} in /*) [ ! -O "$HOME" ] || cdx_root=${HOME%/}/.cache/crossdock-exe ;; esac ;;
     esac
-    [ -n "$cdx_root" ] && { cdx_is_ready "$cdx_root" || cdx_can_hold "$cdx_root"; } && return
+    [ -n "$cdx_root" ] && cdx_take_root "$cdx_root" && return
     cdx_choose_temporary || cdx_fail "there is no folder to unpack into" \
-        "neither the cache folder of the user nor ${TMPDIR:-/tmp} can be used safely" \
+        "neither the cache folder of the user nor $cdx_parent can be used safely" \
         "set CROSSDOCK_EXE_CACHE to a folder of your own"
 }
 
@@ -116,9 +146,9 @@ cdx_check_whole() {
     [ "$((cdx_found))" -eq "$cdx_size" ] || cdx_fail "$cdx_self is not whole" \
         "it has $((cdx_found)) bytes, not $cdx_size" "download it again"
     if command -v sha256sum >/dev/null 2>&1; then
-        cdx_found=$(tail -c "+$cdx_python_start" "$cdx_self" | sha256sum)
+        cdx_found=$(tail -c "+$cdx_python_start" <"$cdx_self" | sha256sum)
     elif command -v shasum >/dev/null 2>&1; then
-        cdx_found=$(tail -c "+$cdx_python_start" "$cdx_self" | shasum -a 256)
+        cdx_found=$(tail -c "+$cdx_python_start" <"$cdx_self" | shasum -a 256)
     else
         return 0 # the checksums inside the archives have to do
     fi
@@ -128,8 +158,9 @@ cdx_check_whole() {
 
 # shellcheck disable=SC2329  # it is called by name, as is the next
 cdx_unpack_python() {
-    head -c "$((cdx_app_start - 1))" "$cdx_self" | tail -c "+$cdx_python_start" | tar -xzof - -C "$1" ||
-        cdx_fail "the Python inside cannot be unpacked into $cdx_root" "there may be too little room"
+    cdx_said=$(head -c "$((cdx_app_start - 1))" <"$cdx_self" | tail -c "+$cdx_python_start" |
+        tar -xzof - -C "$1" 2>&1) ||
+        cdx_fail "the Python inside cannot be unpacked into $cdx_root" "${cdx_said%%"$cdx_newline"*}" "$cdx_make_room"
     "$1/python/bin/$cdx_python" -I -S -c @CHECK@ "$cdx_name" </dev/null ||
         cdx_fail "the Python inside cannot run here" \
             "it needs @NEEDS@, and a folder that programs may run from" \
@@ -138,17 +169,17 @@ cdx_unpack_python() {
 
 # shellcheck disable=SC2329
 cdx_unpack_app() {
-    tail -c "+$cdx_app_start" "$cdx_self" | tar -xzmof - -C "$1" ||
-        cdx_fail "the application cannot be unpacked into $cdx_root" "there may be too little room"
+    cdx_said=$(tail -c "+$cdx_app_start" <"$cdx_self" | tar -xzmof - -C "$1" 2>&1) ||
+        cdx_fail "the application cannot be unpacked into $cdx_root" "${cdx_said%%"$cdx_newline"*}" "$cdx_make_room"
     {
         mkdir -p "$1/bin" && ln -s "../../$cdx_python_folder/python/bin/$cdx_python" "$1/bin/$cdx_python" &&
             ln -s "$cdx_python" "$1/bin/python3" && ln -s "$cdx_python" "$1/bin/python" && cdx_write_config "$1"
-    } || cdx_fail "the application cannot be unpacked into $cdx_root"
+    } || cdx_fail "the application cannot be unpacked into $cdx_root" "" "$cdx_make_room"
 }
 
 # Say where the environment's Python is. That has to be an absolute path, so it is looked after in every run.
 cdx_write_config() {
-    printf '%s\n' "$cdx_home" "include-system-site-packages = false" "version = @VERSION@" >"$1/pyvenv.cfg.$$" &&
+    printf '%s\n' "$cdx_home" "include-system-site-packages = false" @VERSION@ >"$1/pyvenv.cfg.$$" &&
         mv -f "$1/pyvenv.cfg.$$" "$1/pyvenv.cfg"
 }
 
@@ -182,7 +213,7 @@ cdx_prepare() (
 )
 
 case ${CROSSDOCK_EXE-} in
-    inspect) cdx_inspect && exit ;;
+    inspect) cdx_inspect; exit ;;
     '' | unpack | python) ;;
     *) cdx_fail "CROSSDOCK_EXE is $CROSSDOCK_EXE" "" "it can be inspect, unpack or python" ;;
 esac
@@ -193,9 +224,11 @@ cdx_is_ready "$cdx_root" || cdx_prepare || exit
 cdx_root=$cdx_root/$cdx_app_folder
 cdx_found=
 IFS= read -r cdx_found 2>/dev/null <"$cdx_root/pyvenv.cfg"
-[ "$cdx_found" = "$cdx_home" ] || cdx_write_config "$cdx_root"
+[ "$cdx_found" = "$cdx_home" ] || cdx_write_config "$cdx_root" 2>/dev/null ||
+    cdx_fail "$cdx_root was unpacked for another place" "it was moved, and cannot be written to tell it so" \
+        "set CROSSDOCK_EXE_CACHE to a folder that can be written"
 case ${CROSSDOCK_EXE-} in
-    unpack) printf '%s\n' "$cdx_root" && exit ;;
+    unpack) printf '%s\n' "$cdx_root"; exit ;;
 esac
 @ENVIRONMENT@
 cdx_found=${CROSSDOCK_EXE-}

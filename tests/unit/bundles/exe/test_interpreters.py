@@ -85,6 +85,18 @@ def test_an_archive_of_the_command_line_is_read(place: Place) -> None:
     ]
 
 
+def test_secrets_in_the_address_of_an_archive_are_not_shown(place: Place) -> None:
+    archive = place.archive("amd64")
+    (found,) = place.find(str(archive))
+    url = "https://index.example/python.tar.gz?token=secret"
+    place.configure(
+        f'interpreter = {{ "linux/amd64" = {{ url = "{url}", sha256 = "{found.locked.sha256}" }} }}\npython = "3.13"'
+    )
+    with pytest.raises(PythonChoiceError) as caught:
+        place.target()
+    assert caught.value.what == "python.tar.gz is Python 3.12, not 3.13"
+
+
 def test_it_is_read_once(place: Place) -> None:
     archive = place.archive("amd64")
     (first,) = place.find(str(archive))

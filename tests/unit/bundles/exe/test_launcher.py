@@ -79,6 +79,17 @@ def test_inspect_prints_what_is_inside_whatever_characters_it_has(tmp_path: Path
     assert json.loads(done.stdout) == about
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_what_is_inspected_is_never_started_even_if_it_cannot_be_printed(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "launcher").write_bytes(launcher(LAUNCH, PAYLOAD))
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "CROSSDOCK_EXE": "inspect"}
+    with open("/dev/full", "w") as full:  # noqa: PTH123  a device, not a file
+        done = subprocess.run([shell, tmp_path / "launcher"], stdout=full, stderr=subprocess.PIPE, env=env, timeout=60)
+    assert done.returncode != 0
+    assert b"this file is for" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["launcher"]
+
+
 def test_another_wish_is_refused(tmp_path: Path) -> None:
     done = run(launcher(LAUNCH, PAYLOAD), tmp_path, {"CROSSDOCK_EXE": "explode"})
     assert done.returncode == 1
