@@ -117,8 +117,7 @@ def build_exes(project: Project, request: Request, options: ExeOptions, services
     """
     interpreters = exe_interpreters(project, request, options.interpreters, services)
     targets = [exe_target(project, request, item) for item in interpreters]
-    platforms = [(str(item.platform), item.platform.libc.kind if item.platform.libc else "") for item in targets]
-    paths = [options.output / name for name in exe_names(project.name, platforms, options.style)]
+    paths = [options.output / name for name in exe_names(project.name, targets, options.style)]
     for path in paths:
         _check_output(path)
     plan = make_wheel_plan(project, request, services, targets=targets)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from crossdock.bundles.naming import place_names
 from crossdock.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from crossdock.targets import Target
 
 __all__ = ["NAME_STYLES", "NameStyle", "exe_names"]
 
@@ -17,26 +20,23 @@ NameStyle = Literal["suffix", "folder", "plain"]
 NAME_STYLES: Final[tuple[NameStyle, ...]] = ("suffix", "folder", "plain")
 
 
-def exe_names(name: str, targets: Sequence[tuple[str, str]], style: NameStyle) -> list[str]:
-    """Give the path of each executable below the output folder, a function of its own target alone.
+def exe_names(name: str, targets: Sequence[Target], style: NameStyle) -> list[str]:
+    """Give the path of each executable below the output folder.
 
     Args:
         name: Of the application.
-        targets: Platform and kind of C library of each: ``("linux/arm64", "glibc")``.
+        targets: What they are for.
         style: The form of the names.
 
     Raises:
         UsageError: Two would have the same name.
     """
-    names = []
-    for platform, libc in targets:
-        place = platform.replace("/", "_") + ("_musl" if libc == "musl" else "")
-        names.append({"suffix": f"{name}_{place}", "folder": f"{place}/{name}", "plain": name}[style])
-    for number, path in enumerate(names):
-        if path in names[:number]:
+    if style == "plain":
+        if len(targets) > 1:
             raise UsageError(
-                f"two executables would have the name {path}",
-                why=f"--name-style {style} does not tell their targets apart",
-                hint="name one target, or --name-style suffix" if style == "plain" else "build them to two folders",
+                f"{len(targets)} executables would have the name {name}",
+                why="--name-style plain does not tell their targets apart",
+                hint="name one target, or --name-style suffix",
             )
-    return names
+        return [name]
+    return [f"{name}_{place}" if style == "suffix" else f"{place}/{name}" for place in place_names(targets)]

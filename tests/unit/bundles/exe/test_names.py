@@ -1,4 +1,4 @@
-"""What executables are called: by their own target alone."""
+"""What executables are called."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import pytest
 
 from crossdock.bundles.exe.names import exe_names
 from crossdock.errors import UsageError
+from crossdock.targets import Target, parse_platform, parse_python
 
 if TYPE_CHECKING:
     from crossdock.bundles.exe.names import NameStyle
 
-TARGETS = [("linux/amd64", "glibc"), ("linux/arm64", "glibc"), ("linux/arm64", "musl"), ("linux/amd64/v3", "glibc")]
+TARGETS = [
+    Target(parse_platform(text), parse_python("3.12"))
+    for text in ("linux/amd64", "linux/arm64", "linux/arm64+musl1.2", "linux/amd64/v3")
+]
 
 
 @pytest.mark.parametrize(
@@ -22,17 +26,12 @@ TARGETS = [("linux/amd64", "glibc"), ("linux/arm64", "glibc"), ("linux/arm64", "
         ("folder", ["linux_amd64/app", "linux_arm64/app", "linux_arm64_musl/app", "linux_amd64_v3/app"]),
     ],
 )
-def test_names(style: NameStyle, names: list[str]) -> None:
+def test_names_tell_the_target(style: NameStyle, names: list[str]) -> None:
     assert exe_names("app", TARGETS, style) == names
     assert [exe_names("app", [target], style)[0] for target in TARGETS] == names
 
 
 def test_a_plain_name_is_for_one_target() -> None:
     assert exe_names("app", TARGETS[:1], "plain") == ["app"]
-    with pytest.raises(UsageError, match="two executables would have the name app"):
+    with pytest.raises(UsageError, match="4 executables would have the name app"):
         exe_names("app", TARGETS, "plain")
-
-
-def test_two_floors_cannot_be_told_apart() -> None:
-    with pytest.raises(UsageError, match="app_linux_amd64"):
-        exe_names("app", [TARGETS[0], TARGETS[0]], "suffix")
