@@ -144,6 +144,9 @@ python-interpreter-constraints = ["CPython>={major}.{minor}.{patch}"]
         (["--python-shebang", "python{micro}"], 13, "placeholder that is not known: {micro}"),
         (["--interpreter-constraint", "3.11"], 13, "is not an interpreter constraint"),
         (["--runtime-pex-root", "$(rm x)"], 13, "a shell would take"),
+        (["--runtime-pex-root", "~/x #y"], 13, "a shell would take"),
+        (["--sh-boot", "--python-shebang", '/opt/"$(rm x)"/python'], 13, "the shell would take"),
+        (["--sh-boot", "--inject-python-args", "-W 'a b'"], 13, "cannot name 'a b'"),
         (
             ["--multi-platform", "--python", "3.11", "--python", "3.12", "--python-shebang", "p{minor}"],
             13,

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from crossdock.bundles.pex.boot import PexPython
 from crossdock.bundles.pex.runtime import PEX_VERSION, RuntimeOptions, check_pex, pex_runtime
 from crossdock.errors import PexRuntimeError
 from crossdock.store import Store
+from crossdock.targets import parse_python
 
 #: A Python that this machine has not, and one that no machine has.
-FREE = PexPython(implementation="cpython", version=(3, 15), full_version="3.15.0", abi="cp315t", tag="cp315")
-PYPY = PexPython(implementation="pypy", version=(3, 10), full_version="3.10.9", abi="pypy310_pp73", tag="pp310")
+FREE = parse_python("3.15t")
+PYPY = parse_python("pypy3.10")
 SH = RuntimeOptions(pythons=(FREE, PYPY), venv=True, tools=True, shebang="#!/opt/my/bin/python3.15")
 
 

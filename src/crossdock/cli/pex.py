@@ -159,10 +159,10 @@ def build(options: argparse.Namespace) -> int:
     wish = _wish(options, project)
     services = services_of(options)
     made = make_pexes(make_wheel_plan(project, request_of(options), services), services, wish)
-    for pex in made.pexes if not options.quiet else ():
+    for pex in made if not options.quiet else ():
         print(pex.report.to_text(), end="", file=sys.stderr)
         print(f"written to {pex.path}: {pex.size / 1e6:.1f} MB", file=sys.stderr)
-    for pex in made.pexes:
+    for pex in made:
         print(pex.path)
     return 0
 

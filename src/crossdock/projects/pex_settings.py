@@ -71,8 +71,8 @@ def read_pex_settings(value: Any) -> PexSettings:  # noqa: ANN401  it is whateve
             constraints=table.texts("python-interpreter-constraints") or (),
             inherit_path=cast("InheritPath", _one_of(table, "inherit-path", INHERIT_PATHS) or "false"),
             inject_env=variables,
-            inject_args=table.texts("inject-args") or (),
-            inject_python_args=table.texts("inject-python-args") or (),
+            inject_args=_arguments(table, "inject-args"),
+            inject_python_args=_arguments(table, "inject-python-args"),
             venv=_venv(table),
             venv_copies=table.flag("venv-copies", default=False),
             venv_site_packages_copies=table.flag("venv-site-packages-copies", default=False),
@@ -125,7 +125,7 @@ def check_root(path: str, where: str) -> str:
     Raises:
         ConfigError: It holds what means something else there.
     """
-    if not path.isprintable() or set(path) & set("\"'`$\\;&|<>()*?"):
+    if not path.isprintable() or set(path) & set("\"'`$\\;&|<>()*?#[]"):
         raise ConfigError(
             f"{where} cannot be {path!r}",
             why="a shell would take some of its characters for something else",
@@ -149,6 +149,13 @@ def _one_of(table: Table, key: str, known: tuple[str, ...]) -> str | None:
     value = table.text(key)
     if value is not None and value not in known:
         raise table.wrong(key, " or ".join(f'"{item}"' for item in known))
+    return value
+
+
+def _arguments(table: Table, key: str) -> tuple[str, ...]:
+    value = table.texts(key) or ()
+    if any("\0" in text for text in value):
+        raise table.wrong(key, "texts without NUL characters")
     return value
 
 

@@ -10,7 +10,7 @@ from packaging.utils import parse_wheel_filename
 
 from crossdock.bundles.assemble import check_zip_limits
 from crossdock.bundles.folder import check_folder, whole_folder
-from crossdock.bundles.pex.boot import PexPython, boot_files
+from crossdock.bundles.pex.boot import boot_files, check_header
 from crossdock.bundles.pex.dist import DEPENDENCIES, Distribution, below, dist_recipe, wheel_recipe
 from crossdock.bundles.pex.entry import EntryRequest, code_path, decide_entry
 from crossdock.bundles.pex.info import PexOptions, pex_info
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from crossdock.targets import Target
     from crossdock.verify.contents import Contents
 
-__all__ = ["BuiltPex", "MadePexes", "PexWish", "check_pexes", "make_pexes"]
+__all__ = ["BuiltPex", "PexWish", "check_pexes", "make_pexes"]
 
 #: Programs that pex's code brings to make scripts on Windows; nothing starts them on the target.
 _STUBS = f"{BOOTSTRAP}/pex/windows/stubs/"
@@ -92,17 +92,6 @@ class BuiltPex:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MadePexes:
-    """What came of it.
-
-    Attributes:
-        pexes: All of them.
-    """
-
-    pexes: tuple[BuiltPex, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Member:
     """What one target brings to a PEX."""
 
@@ -139,7 +128,7 @@ def check_pexes(plan: WheelPlan, wish: PexWish) -> None:
             raise OutputError(f"{path} is a folder", hint="remove it, or name another folder with --output")
 
 
-def make_pexes(plan: WheelPlan, services: Services, wish: PexWish) -> MadePexes:
+def make_pexes(plan: WheelPlan, services: Services, wish: PexWish) -> tuple[BuiltPex, ...]:
     """Build PEX files.
 
     Args:
@@ -172,7 +161,7 @@ def make_pexes(plan: WheelPlan, services: Services, wish: PexWish) -> MadePexes:
         ready_to_write.append(_prepared(path, own, plan, wish, services.store))
     for pex in ready_to_write:
         pex.report.require_ok()
-    return MadePexes(pexes=tuple(_written(pex, wish, services.store) for pex in ready_to_write))
+    return tuple(_written(pex, wish, services.store) for pex in ready_to_write)
 
 
 def _grouped(plan: WheelPlan, wish: PexWish) -> list[tuple[Path, tuple[Target, ...]]]:
@@ -244,8 +233,11 @@ def _prepared(path: Path, members: tuple[_Member, ...], plan: WheelPlan, wish: P
 
 def _behaviour(options: PexOptions, targets: Sequence[Target]) -> tuple[str, tuple[str, ...]]:
     """Give first line and interpreter constraints."""
-    pythons = [_python(target) for target in targets]
+    pythons = [target.python for target in targets]
     constraints = interpreter_constraints(options.constraints, pythons)
+    if options.sh_boot:
+        given = "" if options.shebang is None else filled(options.shebang, pythons[0])
+        check_header(given, options.inject_python_args)
     if options.shebang is None:
         return default_shebang(pythons), constraints
     lines = list(dict.fromkeys(filled(options.shebang, python) for python in pythons))
@@ -258,22 +250,10 @@ def _behaviour(options: PexOptions, targets: Sequence[Target]) -> tuple[str, tup
     return lines[0], constraints
 
 
-def _python(target: Target) -> PexPython:
-    python = target.python
-    return PexPython(
-        implementation=python.implementation,
-        version=python.version,
-        full_version=python.full_version,
-        abi=python.abi,
-        tag=python.interpreter,
-    )
-
-
 def _entry(members: Sequence[_Member], project: str, wish: PexWish, store: Store) -> EntryPoint:
     found = {}
     for member in members:
         own = next(item for wheel, item in zip(member.wheels, member.distributions, strict=True) if wheel.own)
-
         entry = decide_entry(wish.entry, project, own, member.distributions, partial(_code, member.wheels, store))
         found[entry.target, entry.script] = entry
     if len(found) > 1:
@@ -296,7 +276,7 @@ def _code(wheels: Sequence[WheelFile], store: Store) -> Iterator[CodeFile]:
 def _runtime(wish: PexWish, targets: Sequence[Target], shebang: str, store: Store) -> PexRuntime:
     options = wish.options
     systems = {target.platform.os for target in targets}
-    pythons = tuple(dict.fromkeys(_python(target) for target in targets))
+    pythons = tuple(dict.fromkeys(target.python for target in targets))
     runtime = RuntimeOptions(
         os=systems.pop() if len(systems) == 1 else "linux",
         root=options.runtime_pex_root,

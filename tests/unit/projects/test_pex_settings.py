@@ -97,6 +97,8 @@ def test_a_venv_with_its_scripts_on_the_path_or_without(value: Any, wanted: str 
         ({"entrypoint": ""}, "entrypoint cannot be"),
         ({"entrypoint": [1]}, "entrypoint cannot be"),
         ({"runtime-pex-root": "a\nb"}, "runtime-pex-root cannot be"),
+        ({"inject-args": ["a\0b"]}, "inject-args must be texts without NUL"),
+        ({"inject-python-args": ["-X\0"]}, "inject-python-args must be texts without NUL"),
     ],
 )
 def test_mistakes_are_told_with_their_place(values: Any, words: str) -> None:

@@ -7,49 +7,20 @@ which its own PEX-INFO names, is replaced; nothing is looked for by where it sta
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crossdock.errors import PexRuntimeError
+from crossdock.errors import ConfigError, PexRuntimeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from crossdock.store.actions import JSON
 
-__all__ = ["BootFiles", "BootTexts", "PexPython", "boot_files"]
+__all__ = ["BootFiles", "BootTexts", "boot_files", "check_header", "with_installed_path"]
 
 _INSTALLED = "INSTALLED_PEX="
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PexPython:
-    """A Python that a PEX is for.
-
-    Attributes:
-        implementation: ``cpython`` or ``pypy``.
-        version: (major, minor).
-        full_version: As ``platform.python_version()`` prints it.
-        abi: ABI tag of extension modules (PEP 425).
-        tag: The interpreter's own tag (PEP 425).
-    """
-
-    implementation: str
-    version: tuple[int, int]
-    full_version: str
-    abi: str
-    tag: str
-
-    @property
-    def free_threaded(self) -> bool:
-        """Whether this is a CPython without the global interpreter lock (PEP 703)."""
-        return self.implementation == "cpython" and self.abi.endswith("t")
-
-    @property
-    def command(self) -> str:
-        """Name of the program."""
-        name = "pypy" if self.implementation == "pypy" else "python"
-        return f"{name}{self.version[0]}.{self.version[1]}{'t' if self.free_threaded else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +112,25 @@ def boot_files(texts: BootTexts, pex_hash: str, shebang: str, *, folder: bool) -
         else:
             prefix = header
     return BootFiles(prefix=prefix.encode(), main=main.encode(), hook=code.encode())
+
+
+def check_header(shebang: str, python_args: Sequence[str]) -> None:
+    """Refuse what pex would write into the header for ``/bin/sh`` so that a shell reads something else there.
+
+    Args:
+        shebang: The Python named by the user, ``#!`` and all; empty if none is.
+        python_args: Arguments for Python.
+
+    Raises:
+        ConfigError: A shell would take a part of it for something of its own.
+    """
+    for text in (*shebang.removeprefix("#!").split(), *python_args):
+        if shlex.quote(text) != text:
+            raise ConfigError(
+                f"A PEX that is started by /bin/sh cannot name {text!r} as its Python or an argument for it",
+                why="the shell would take some of its characters for something else",
+                hint="write it with letters, digits and @%+=:,./-_ only, or build without --sh-boot",
+            )
 
 
 def with_installed_path(header: str, source: str) -> str:

@@ -18,6 +18,7 @@ import stat
 import zipfile
 from dataclasses import dataclass
 from email.parser import HeaderParser
+from math import prod
 from typing import TYPE_CHECKING
 
 from packaging.tags import parse_tag
@@ -43,6 +44,7 @@ LAYOUT = ".layout.json"
 
 _LARGEST_TEXT = 16 << 20
 _LARGEST_SCRIPT = 64 << 20
+_MOST_TAGS = 10_000
 _BYTECODE = re.compile(r"\.py[co]$|\.pyc\.[0-9]+$")
 _DIGITS = re.compile(r"\d+(?:_\d+)*")
 _SHEBANG = b"#!"
@@ -219,7 +221,14 @@ def _entries(archive: WheelArchive, path: Path) -> list[tuple[str, tuple[int, ..
 
 
 def _headers(tags: Sequence[str], filename: str, name: str) -> str:
-    """Give where headers go: by the only Python a wheel is for, if there is only one."""
+    """Give where headers go: by the only Python a wheel is for, if there is only one.
+
+    Raises:
+        BadWheelError: It claims to be for more than can be told apart in any time.
+    """
+    # A tag may stand for all combinations of what its parts list.
+    if sum(prod(part.count(".") + 1 for part in text.split("-")) for text in tags) > _MOST_TAGS:
+        raise BadWheelError(f"{filename} names more than {_MOST_TAGS:,} tags in its WHEEL")
     try:
         known = {tag for text in tags if text for tag in parse_tag(text)} or parse_wheel_filename(filename)[3]
     except ValueError:
@@ -279,6 +288,9 @@ def _files(
     if taken := files.keys() & {LAYOUT, *(item.path for item in generated)}:
         raise BadWheelError(f"{archive.filename} writes {min(taken)}, which an installer writes")
     files |= {item.path: item for item in generated}
+    folders = {path[:at] for path in files for at, letter in enumerate(path) if letter == "/"}
+    if both := folders & {LAYOUT, *files}:
+        raise BadWheelError(f"{archive.filename} has {min(both)} as a file and as a folder")
     eol = "\r\n" if record.split("\n", 1)[0].endswith("\r") else "\n"
     content = _record(rows, moved, generated, own_record, eol)
     files[own_record] = InstalledFile(path=own_record, content=content)

@@ -10,7 +10,7 @@ from crossdock.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossdock.bundles.pex.boot import PexPython
+    from crossdock.targets import Python
 
 __all__ = ["artifact_names", "default_shebang", "filled", "interpreter_constraints"]
 
@@ -21,7 +21,7 @@ _CONSTRAINT = re.compile(
 )
 
 
-def interpreter_constraints(given: Sequence[str], pythons: Sequence[PexPython]) -> tuple[str, ...]:
+def interpreter_constraints(given: Sequence[str], pythons: Sequence[Python]) -> tuple[str, ...]:
     """Give the interpreter constraints of a PEX.
 
     Args:
@@ -42,13 +42,13 @@ def interpreter_constraints(given: Sequence[str], pythons: Sequence[PexPython]) 
     return tuple(dict.fromkeys(found))
 
 
-def _exactly(python: PexPython) -> str:
+def _exactly(python: Python) -> str:
     free_threaded = "+t" if python.free_threaded else ""
     name = "PyPy" if python.implementation == "pypy" else f"CPython{free_threaded}"
     return f"{name}=={python.version[0]}.{python.version[1]}.*"
 
 
-def filled(text: str, python: PexPython) -> str:
+def filled(text: str, python: Python) -> str:
     """Put a target's Python version into a text.
 
     Raises:
@@ -72,7 +72,7 @@ def filled(text: str, python: PexPython) -> str:
     return _PLACEHOLDER.sub(number, text)
 
 
-def default_shebang(pythons: Sequence[PexPython]) -> str:
+def default_shebang(pythons: Sequence[Python]) -> str:
     """Give the first line of a PEX: it names the Python of its targets, if that is one."""
     commands = {python.command for python in pythons}
     return f"#!/usr/bin/env {commands.pop() if len(commands) == 1 else 'python3'}"

@@ -29,10 +29,10 @@ from crossdock.store.actions import action_key
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from crossdock.bundles.pex.boot import PexPython
     from crossdock.bundles.zippart import MadePart, PartWriter
     from crossdock.store.actions import JSON
     from crossdock.store.blobs import Store
+    from crossdock.targets import Python
 
 __all__ = ["BOOTSTRAP", "PEX_VERSION", "PexRuntime", "RuntimeOptions", "check_pex", "pex_runtime"]
 
@@ -85,7 +85,7 @@ class RuntimeOptions:
     inherits: bool = False
     tools: bool = False
     python_args: tuple[str, ...] = ()
-    pythons: tuple[PexPython, ...] = ()
+    pythons: tuple[Python, ...] = ()
     shebang: str = ""
     folder: bool = False
 
@@ -262,23 +262,22 @@ def _header(path: Path) -> tuple[str, str]:
     return header.removesuffix("\n"), info["pex_hash"]
 
 
-def _platform(python: PexPython) -> str:
+def _platform(python: Python) -> str:
     """Describe a Python so that pex need not look for one; nothing but its name gets into what pex writes."""
-    version = f"{python.version[0]}.{python.version[1]}"
     # What pex calls a CPython without the global interpreter lock.
     name = "PyPy" if python.implementation == "pypy" else "CPython+t" if python.free_threaded else "CPython"
     environment: Mapping[str, str] = {
         "implementation_name": python.implementation,
-        "implementation_version": python.full_version,
+        "implementation_version": python.implementation_version,
         "os_name": "posix",
         "platform_machine": "x86_64",
         "platform_python_implementation": name,
         "platform_system": "Linux",
         "python_full_version": python.full_version,
-        "python_version": version,
+        "python_version": python.short,
         "sys_platform": "linux",
     }
-    tags = [f"{python.tag}-{python.abi}-linux_x86_64"]
+    tags = [f"{python.interpreter}-{python.abi}-linux_x86_64"]
     return json.dumps({"marker_environment": environment, "compatible_tags": tags}, sort_keys=True)
 
 

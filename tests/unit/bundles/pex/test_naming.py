@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from crossdock.bundles.pex.boot import PexPython
 from crossdock.bundles.pex.naming import artifact_names, default_shebang, filled, interpreter_constraints
 from crossdock.errors import ConfigError
 from crossdock.targets import parse_python
-
-
-def python(text: str) -> PexPython:
-    found = parse_python(text)
-    return PexPython(
-        implementation=found.implementation,
-        version=found.version,
-        full_version=found.full_version,
-        abi=found.abi,
-        tag=found.interpreter,
-    )
 
 
 @pytest.mark.parametrize(
@@ -38,11 +26,11 @@ def python(text: str) -> PexPython:
     ],
 )
 def test_interpreter_constraints_are_of_the_target(target: str, given: list[str], wanted: list[str]) -> None:
-    assert interpreter_constraints(given, [python(target)]) == tuple(wanted)
+    assert interpreter_constraints(given, [parse_python(target)]) == tuple(wanted)
 
 
 def test_constraints_of_several_pythons() -> None:
-    pythons = [python("3.11"), python("3.12"), python("3.11")]
+    pythons = [parse_python("3.11"), parse_python("3.12"), parse_python("3.11")]
     assert interpreter_constraints([], pythons) == ("CPython==3.11.*", "CPython==3.12.*")
     assert interpreter_constraints(["~={major}.{minor}"], pythons) == ("~=3.11", "~=3.12")
 
@@ -50,12 +38,12 @@ def test_constraints_of_several_pythons() -> None:
 @pytest.mark.parametrize("text", ["3.11", "CPython 3.11", "Jython==2.7.*", "", " ", ">=", "CPython==3.11.*;", "==3,"])
 def test_what_is_no_constraint_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is not an interpreter constraint"):
-        interpreter_constraints([text], [python("3.11")])
+        interpreter_constraints([text], [parse_python("3.11")])
 
 
 def test_an_unknown_placeholder_is_refused() -> None:
     with pytest.raises(ConfigError, match="placeholder") as caught:
-        filled("python{micro}", python("3.11"))
+        filled("python{micro}", parse_python("3.11"))
     assert "{patch}" in caught.value.hint
 
 
@@ -70,7 +58,7 @@ def test_an_unknown_placeholder_is_refused() -> None:
     ],
 )
 def test_the_first_line_names_the_targets_python(targets: list[str], wanted: str) -> None:
-    assert default_shebang([python(target) for target in targets]) == wanted
+    assert default_shebang([parse_python(target) for target in targets]) == wanted
 
 
 def test_one_name_for_each_platform() -> None:
