@@ -17,9 +17,9 @@ from tests.support.wheelmaker import make_wheel
 from tests.unit.steps.sampleplan import elf
 
 from crossdock.bundles.functions.kinds import AWS
+from crossdock.bundling import functions
 from crossdock.cli.main import main
 from crossdock.errors import DamagedLayerError
-from crossdock.steps import functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.e2e.builds import lock_with_uv, write_files
 
+from crossdock.bundling.function_targets import function_targets
+from crossdock.bundling.functions import FunctionOptions, make_functions
+from crossdock.bundling.ready import ready_wheels
 from crossdock.choosing.request import Request
 from crossdock.plan import make_wheel_plan
 from crossdock.projects.project import load_project
 from crossdock.services import Services
-from crossdock.steps.bundling import ready_wheels
-from crossdock.steps.function_targets import function_targets
-from crossdock.steps.functions import FunctionOptions, make_functions
 from crossdock.store.blobs import Store
 
 if TYPE_CHECKING:

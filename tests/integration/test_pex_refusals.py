@@ -96,7 +96,11 @@ def test_names_of_several_pythons_and_their_constraints(
     pythons = [item for version in ("3.12", "3.13t", "pypy3.11") for item in ("--python", version)]
     code, names, err = run(shop, "--target", AMD, *pythons)
     assert code == 0, err
-    assert names == ["shop_linux_amd64_py3.12.pex", "shop_linux_amd64_py3.13t.pex", "shop_linux_amd64_pypy3.11.pex"]
+    assert names == [
+        "shop_linux_amd64_python3.12.pex",
+        "shop_linux_amd64_python3.13t.pex",
+        "shop_linux_amd64_pypy3.11.pex",
+    ]
     constraints = [pex_info(tmp_path / "out" / name)["interpreter_constraints"] for name in names]
     assert constraints == [["CPython==3.12.*"], ["CPython+t==3.13.*"], ["PyPy==3.11.*"]]
     shebangs = [(tmp_path / "out" / name).read_bytes().split(b"\n")[0].rpartition(b" ")[2] for name in names]

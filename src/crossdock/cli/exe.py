@@ -68,7 +68,7 @@ def build(options: argparse.Namespace) -> int:
     """Build executables."""
     from dataclasses import replace
 
-    from crossdock.steps.exes import ExeOptions, build_exes
+    from crossdock.bundling.exes import ExeOptions, build_exes
 
     project = project_of(options)
     if (entry := _entry(options)) is not None:

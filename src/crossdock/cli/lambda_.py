@@ -22,8 +22,8 @@ from crossdock.errors import UsageError
 if TYPE_CHECKING:
     import argparse
 
+    from crossdock.bundling.functions import FunctionOptions, Role
     from crossdock.projects.project import Project
-    from crossdock.steps.functions import FunctionOptions, Role
 
 __all__ = ["add_lambda", "build"]
 
@@ -75,9 +75,9 @@ def add_lambda(commands: argparse._SubParsersAction[Any]) -> None:
 def build(options: argparse.Namespace) -> int:
     """Build zips."""
     from crossdock.bundles.functions.sizes import megabytes
+    from crossdock.bundling.function_targets import function_targets
+    from crossdock.bundling.functions import check_functions, make_functions
     from crossdock.plan import make_wheel_plan
-    from crossdock.steps.function_targets import function_targets
-    from crossdock.steps.functions import check_functions, make_functions
 
     project = project_of(options)
     wanted = _options(options, project)
@@ -99,7 +99,7 @@ def build(options: argparse.Namespace) -> int:
 
 
 def _options(options: argparse.Namespace, project: Project) -> FunctionOptions:
-    from crossdock.steps.functions import FunctionOptions
+    from crossdock.bundling.functions import FunctionOptions
 
     if options.output is not None and not options.output.strip():
         raise UsageError("--output is empty", hint="name a folder")

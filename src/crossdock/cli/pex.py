@@ -24,8 +24,8 @@ from crossdock.errors import UsageError
 if TYPE_CHECKING:
     from crossdock.bundles.pex.entry import EntryRequest
     from crossdock.bundles.pex.info import PexOptions
+    from crossdock.bundling.pexes import PexWish
     from crossdock.projects.project import Project
-    from crossdock.steps.pexing import PexWish
 
 __all__ = ["add_pex", "build"]
 
@@ -152,8 +152,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 def build(options: argparse.Namespace) -> int:
     """Build PEX files."""
+    from crossdock.bundling.pexes import make_pexes
     from crossdock.plan import make_wheel_plan
-    from crossdock.steps.pexing import make_pexes
 
     project = project_of(options)
     wish = _wish(options, project)
@@ -168,7 +168,7 @@ def build(options: argparse.Namespace) -> int:
 
 
 def _wish(options: argparse.Namespace, project: Project) -> PexWish:
-    from crossdock.steps.pexing import PexWish
+    from crossdock.bundling.pexes import PexWish
 
     settings = project.config.pex
     output = project.root / "dist" if options.output is None else Path(options.output)

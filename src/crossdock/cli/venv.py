@@ -22,7 +22,7 @@ from crossdock.errors import UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from crossdock.steps.venvs import VenvOptions
+    from crossdock.bundling.venvs import VenvOptions
 
 __all__ = ["add_venv", "build"]
 
@@ -70,8 +70,8 @@ def add_venv(commands: argparse._SubParsersAction[Any]) -> None:
 
 def build(options: argparse.Namespace) -> int:
     """Build environments."""
+    from crossdock.bundling.venvs import check_venvs, make_venvs
     from crossdock.plan import make_wheel_plan
-    from crossdock.steps.venvs import check_venvs, make_venvs
     from crossdock.verify.report import Report
 
     project = project_of(options)
@@ -90,7 +90,7 @@ def build(options: argparse.Namespace) -> int:
 
 
 def _options(options: argparse.Namespace) -> VenvOptions:
-    from crossdock.steps.venvs import VenvOptions
+    from crossdock.bundling.venvs import VenvOptions
 
     if options.output is not None and not options.output.strip():
         raise UsageError("--output is empty", hint="name a folder, or a file ending in .tar.gz")

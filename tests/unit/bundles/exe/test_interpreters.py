@@ -10,6 +10,7 @@ import pytest
 from tests.unit.bases.interpreter.conftest import python_files, tar_of
 from tests.unit.bases.interpreter.elfmaker import elf
 
+from crossdock.bundling.exe_interpreters import exe_interpreters, exe_target
 from crossdock.choosing.request import Request
 from crossdock.errors import (
     ConfigError,
@@ -22,13 +23,12 @@ from crossdock.errors import (
 )
 from crossdock.projects.project import load_project
 from crossdock.services import Services
-from crossdock.steps.exe_interpreters import exe_interpreters, exe_target
 from crossdock.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crossdock.steps.exe_interpreters import ExeInterpreter
+    from crossdock.bundling.exe_interpreters import ExeInterpreter
     from crossdock.targets import Target
 
 MACHINES = {"amd64": (62, "/lib64/ld-linux-x86-64.so.2"), "arm64": (183, "/lib/ld-linux-aarch64.so.1")}

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crossdock.bundling.function_targets import function_targets, kind_of
 from crossdock.choosing.request import Request
 from crossdock.errors import CrossdockError, PythonChoiceError, TargetError
 from crossdock.projects.project import load_project
-from crossdock.steps.function_targets import function_targets, kind_of
 from crossdock.targets import parse_target
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import pytest
 from tests.support.wheelmaker import make_wheel
 
 from crossdock.bundles.zippart import install_recipe
+from crossdock.bundling.ready import WheelFile, installed_together, make_parts
 from crossdock.errors import BadWheelError
 from crossdock.services import Services
-from crossdock.steps.bundling import WheelFile, installed_together, make_parts
 from crossdock.store import Store
 from crossdock.wheels.scheme import flat
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.steps.sampleplan import Bench, elf, make_bench
 
+from crossdock.bundling.venvs import VenvOptions, check_venvs, make_venvs
 from crossdock.errors import ArtifactRefusedError, FileCollisionError, OutputError, UsageError
 from crossdock.services import Services
-from crossdock.steps.venvs import VenvOptions, check_venvs, make_venvs
 from crossdock.store import Store
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from crossdock.bundles.venv.forms import tar_form
 from crossdock.bundles.venv.layout import check_prompt, environment, folder
 from crossdock.bundles.venv.tree import plan_tree
 from crossdock.bundles.venv.write import write_folder, write_tar
+from crossdock.bundling.ready import ready_wheels
 from crossdock.errors import OutputError, UsageError
 from crossdock.oci.files import reported, whole_file
-from crossdock.steps.bundling import ready_wheels
 from crossdock.verify.bundle import prove_bundle
 from crossdock.verify.report import Report
 

@@ -12,13 +12,13 @@ from crossdock.bundles.exe.entry import MAIN, python_options
 from crossdock.bundles.exe.launcher import LAUNCHER_VERSION, Launch
 from crossdock.bundles.exe.names import exe_names
 from crossdock.bundles.exe.segment import exe_scheme, last_segment, wheels_segment
+from crossdock.bundling.exe_entry import exe_entry
+from crossdock.bundling.exe_interpreters import exe_interpreters, exe_target
+from crossdock.bundling.ready import installed_together, ready_wheels
 from crossdock.errors import OutputError
 from crossdock.layers.collisions import TakenPaths
 from crossdock.oci.files import reported, whole_file
 from crossdock.plan import make_wheel_plan
-from crossdock.steps.bundling import installed_together, ready_wheels
-from crossdock.steps.exe_entry import exe_entry
-from crossdock.steps.exe_interpreters import exe_interpreters, exe_target
 from crossdock.steps.making import seen_in
 from crossdock.steps.wheel_facts import meeting_wheels, read_wheel_facts
 from crossdock.store.actions import action_key
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
     from crossdock.bundles.exe.entry import Entry
     from crossdock.bundles.exe.names import NameStyle
+    from crossdock.bundling.exe_interpreters import ExeInterpreter
+    from crossdock.bundling.ready import ReadyWheels, WheelFile
     from crossdock.choosing.request import Request
     from crossdock.layers.cached import LayerRecipe, MadeLayer
     from crossdock.plan import TargetWheels, WheelPlan
     from crossdock.projects.project import Project
     from crossdock.services import Services
-    from crossdock.steps.bundling import ReadyWheels, WheelFile
-    from crossdock.steps.exe_interpreters import ExeInterpreter
     from crossdock.store.blobs import Store
     from crossdock.store.parallel import Cancellation
     from crossdock.targets import Target

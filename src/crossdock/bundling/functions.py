@@ -18,11 +18,11 @@ from crossdock.bundles.functions.sdk import SDK_NEEDS, left_to_runtime
 from crossdock.bundles.functions.sizes import check_unpacked, check_zipped
 from crossdock.bundles.naming import place_names
 from crossdock.bundles.zippart import install_recipe
+from crossdock.bundling.function_targets import kind_of
+from crossdock.bundling.ready import installed_together, make_parts, ready_wheels
 from crossdock.errors import BundleError, OutputError, UsageError
 from crossdock.locks.activation import FLAT_FORMATS
 from crossdock.oci.files import reported, whole_file
-from crossdock.steps.bundling import installed_together, make_parts, ready_wheels
-from crossdock.steps.function_targets import kind_of
 from crossdock.verify.bundle import prove_bundle
 from crossdock.verify.report import Report
 from crossdock.wheels.scheme import flat
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from crossdock.bundles.functions.included import IncludedFile
     from crossdock.bundles.functions.kinds import FunctionKind
     from crossdock.bundles.zippart import MadePart, PartRecipe
+    from crossdock.bundling.ready import WheelFile
     from crossdock.plan import TargetWheels, WheelPlan
     from crossdock.projects.project import Project
     from crossdock.services import Services
-    from crossdock.steps.bundling import WheelFile
     from crossdock.targets import Target
     from crossdock.verify.report import ImageReport
 

@@ -1,10 +1,10 @@
-"""Names of PEX files, the Pythons they say they run on, and their first line."""
+"""The Pythons a PEX says it runs on, and its first line."""
 
 from __future__ import annotations
 
 import pytest
 
-from crossdock.bundles.pex.naming import artifact_names, default_shebang, filled, interpreter_constraints
+from crossdock.bundles.pex.pythons import default_shebang, filled, interpreter_constraints
 from crossdock.errors import ConfigError
 from crossdock.targets import parse_python
 
@@ -59,30 +59,3 @@ def test_an_unknown_placeholder_is_refused() -> None:
 )
 def test_the_first_line_names_the_targets_python(targets: list[str], wanted: str) -> None:
     assert default_shebang([parse_python(target) for target in targets]) == wanted
-
-
-def test_one_name_for_each_platform() -> None:
-    targets = [("linux_amd64", ("glibc", "py3.11")), ("linux_arm64", ("glibc", "py3.11"))]
-    assert artifact_names("app", targets) == ("app_linux_amd64", "app_linux_arm64")
-
-
-def test_names_say_more_only_where_they_would_be_the_same() -> None:
-    targets = [
-        ("linux_arm64", ("glibc", "py3.11", "glibc2.28")),
-        ("linux_arm64", ("musl", "py3.11", "musl1.2")),
-        ("linux_amd64", ("glibc", "py3.11", "glibc2.28")),
-    ]
-    assert artifact_names("app", targets) == ("app_linux_arm64_glibc", "app_linux_arm64_musl", "app_linux_amd64")
-
-
-def test_several_pythons_and_floors_of_one_platform() -> None:
-    targets = [
-        ("linux_arm64", ("glibc", "py3.11", "glibc2.28")),
-        ("linux_arm64", ("glibc", "py3.13t", "glibc2.28")),
-        ("linux_arm64", ("glibc", "py3.13t", "glibc2.17")),
-    ]
-    assert artifact_names("app", targets) == (
-        "app_linux_arm64_py3.11",
-        "app_linux_arm64_py3.13t_glibc2.28",
-        "app_linux_arm64_py3.13t_glibc2.17",
-    )

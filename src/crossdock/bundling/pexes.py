@@ -10,17 +10,18 @@ from packaging.utils import parse_wheel_filename
 
 from crossdock.bundles.assemble import check_zip_limits
 from crossdock.bundles.folder import check_folder, whole_folder
+from crossdock.bundles.naming import place_names
 from crossdock.bundles.pex.boot import boot_files, check_header
 from crossdock.bundles.pex.dist import DEPENDENCIES, Distribution, below, dist_recipe, wheel_recipe
 from crossdock.bundles.pex.entry import EntryRequest, code_path, decide_entry
 from crossdock.bundles.pex.info import PexOptions, pex_info
 from crossdock.bundles.pex.layouts import PexFiles, write_folder, write_zipapp
-from crossdock.bundles.pex.naming import artifact_names, default_shebang, filled, interpreter_constraints
+from crossdock.bundles.pex.pythons import default_shebang, filled, interpreter_constraints
 from crossdock.bundles.pex.requirements import Needs, Package, requirements_of
 from crossdock.bundles.pex.runtime import BOOTSTRAP, RuntimeOptions, check_pex, pex_runtime
+from crossdock.bundling.ready import make_parts, ready_wheels
 from crossdock.errors import ConfigError, EntrypointError, OutputError
 from crossdock.oci.files import reported, whole_file
-from crossdock.steps.bundling import make_parts, ready_wheels
 from crossdock.verify.bundle import prove_bundle
 from crossdock.verify.report import Report
 from crossdock.wheels.archive import WheelArchive
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
     from crossdock.bundles.pex.requirements import Requirements
     from crossdock.bundles.pex.runtime import PexRuntime
     from crossdock.bundles.zippart import MadePart, PartRecipe
+    from crossdock.bundling.ready import WheelFile
     from crossdock.plan import WheelPlan
     from crossdock.services import Services
-    from crossdock.steps.bundling import WheelFile
     from crossdock.store.blobs import Store
     from crossdock.targets import Target
     from crossdock.verify.contents import Contents
 
-__all__ = ["BuiltPex", "PexWish", "check_pexes", "make_pexes"]
+__all__ = ["BuiltPex", "PexWish", "make_pexes"]
 
 #: Programs that pex's code brings to make scripts on Windows; nothing starts them on the target.
 _STUBS = f"{BOOTSTRAP}/pex/windows/stubs/"
@@ -111,7 +112,7 @@ class _Pex:
     report: Report
 
 
-def check_pexes(plan: WheelPlan, wish: PexWish) -> None:
+def _check(plan: WheelPlan, services: Services, wish: PexWish) -> None:
     """Refuse what would be refused in the end, before any work is done for it.
 
     Raises:
@@ -123,7 +124,7 @@ def check_pexes(plan: WheelPlan, wish: PexWish) -> None:
     for path, targets in _grouped(plan, wish):
         _behaviour(wish.options, targets)
         if wish.layout != "zipapp":
-            check_folder(path, clear=wish.clear)
+            check_folder(path, clear=wish.clear, keep=(plan.project.root, services.store.root))
         elif path.is_dir():
             raise OutputError(f"{path} is a folder", hint="remove it, or name another folder with --output")
 
@@ -142,7 +143,7 @@ def make_pexes(plan: WheelPlan, services: Services, wish: PexWish) -> tuple[Buil
         ArtifactRefusedError: One holds what does not run on its target.
         CrossdockError: Whatever else can go wrong has its class.
     """
-    check_pexes(plan, wish)
+    _check(plan, services, wish)
     ready = ready_wheels(plan, services)
     wheels = {id(part): ready.of(part) for part in ready.plan.targets}
     recipes = _recipes(wheels.values(), wish, services.store)
@@ -174,21 +175,10 @@ def _grouped(plan: WheelPlan, wish: PexWish) -> list[tuple[Path, tuple[Target, .
             f"{wish.folder / wish.file} can be one PEX only, and there are {len(targets)} targets",
             hint="name a folder with --output, or build one PEX for all targets with --multi-platform",
         )
-    names = artifact_names(plan.project.name, [_naming(target) for target in targets])
     return [
-        (wish.folder / (wish.file or f"{name}.pex"), (target,)) for name, target in zip(names, targets, strict=True)
+        (wish.folder / (wish.file or f"{plan.project.name}_{place}.pex"), (target,))
+        for place, target in zip(place_names(targets), targets, strict=True)
     ]
-
-
-def _naming(target: Target) -> tuple[str, tuple[str, ...]]:
-    """Give what a target's PEX is named by, and what else tells it from others."""
-    platform, python = target.platform, target.python
-    short = "_".join(filter(None, (platform.os, platform.arch, platform.variant)))
-    libc = platform.libc.kind if platform.libc else platform.os
-    prefix = "pypy" if python.implementation == "pypy" else "py"
-    version = f"{prefix}{python.short}{'t' if python.free_threaded else ''}"
-    exact = f"{prefix}{python.spelling.removeprefix('pypy')}"
-    return short, (libc, version, platform.floor or platform.os, exact, target.name.replace("/", "_") or "plain")
 
 
 def _recipes(groups: Iterable[tuple[WheelFile, ...]], wish: PexWish, store: Store) -> dict[WheelFile, PartRecipe]:

@@ -1,4 +1,4 @@
-"""What Pythons a PEX says it runs on, how it finds one, and what it is called."""
+"""What Pythons a PEX says it runs on, and how it finds one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from crossdock.targets import Python
 
-__all__ = ["artifact_names", "default_shebang", "filled", "interpreter_constraints"]
+__all__ = ["default_shebang", "filled", "interpreter_constraints"]
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _CONSTRAINT = re.compile(
@@ -76,25 +76,3 @@ def default_shebang(pythons: Sequence[Python]) -> str:
     """Give the first line of a PEX: it names the Python of its targets, if that is one."""
     commands = {python.command for python in pythons}
     return f"#!/usr/bin/env {commands.pop() if len(commands) == 1 else 'python3'}"
-
-
-def artifact_names(name: str, targets: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
-    """Give names to artifacts of several targets.
-
-    Args:
-        name: What all are named by.
-        targets: For each what its artifact is named by, as in ``linux_arm64``, and what else tells it from others, the
-            most telling first; added as far as that is needed.
-
-    Returns:
-        One for each, all different as long as the targets are.
-    """
-    names = [f"{name}_{short}" for short, _ in targets]
-    for depth in range(max((len(more) for _, more in targets), default=0)):
-        clashing = {item for item in names if names.count(item) > 1}
-        groups = {item: {targets[at][1][depth] for at, other in enumerate(names) if other == item} for item in clashing}
-        names = [
-            f"{item}_{targets[at][1][depth]}" if len(groups.get(item, ())) > 1 else item
-            for at, item in enumerate(names)
-        ]
-    return tuple(names)

@@ -13,9 +13,9 @@ from crossdock.projects.entrypoint import resolve_entrypoint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crossdock.bundling.ready import WheelFile
     from crossdock.projects.firstparty import OwnWheel
     from crossdock.projects.project import Project
-    from crossdock.steps.bundling import WheelFile
     from crossdock.store.blobs import Store
     from crossdock.wheels.scripts import EntryPoint
 
