@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import zipfile
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from tests.support.pexfiles import pex_info, pex_project, zip_files
 from tests.support.wheelmaker import make_wheel
 
 from crossdock.cli.main import main
+from crossdock.errors import DamagedLayerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -227,3 +230,34 @@ def test_it_is_quiet_when_asked(shop: Path, cache_folder: Path, tmp_path: Path) 
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{tmp_path / 'out' / 'shop_linux_amd64.pex'}\n"
+
+
+def test_a_failure_while_the_second_is_written_leaves_no_first(
+    run: Callable[..., tuple[int, list[str], str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part in the cache is damaged after it was made: that comes out only when it is copied."""
+    monkeypatch.setenv("CROSSDOCK_CACHE", str(tmp_path / "cache"))
+    wheels = [
+        make_wheel(tmp_path, "fast", "1.0", {"fast.py": machine}, tag=f"py3-none-manylinux_2_17_{machine}")
+        for machine in ("x86_64", "aarch64")
+    ]
+    root = pex_project(tmp_path / "p", wheels)
+    _, names, _ = run(root, "--target", AMD, "--target", ARM)
+    good = {name: (tmp_path / "out" / name).read_bytes() for name in names}
+    shutil.rmtree(tmp_path / "out")
+    place = f".deps/{wheels[1].name}/fast.py"
+    (blob,) = [
+        path
+        for path in (tmp_path / "cache").rglob("*")
+        if path.is_file() and zipfile.is_zipfile(path) and place in zipfile.ZipFile(path).namelist()
+    ]
+    blob.chmod(0o644)
+    blob.write_bytes(blob.read_bytes().replace(b"fast-1.0.dist-info/WHEEL", b"fast-1.0.dist-info/wheel"))
+
+    code, printed, err = run(root, "--target", AMD, "--target", ARM)
+
+    assert (code, printed) == (DamagedLayerError.exit_code, [])
+    assert "run the same command again" in err
+    assert list((tmp_path / "out").iterdir()) == []
+    assert run(root, "--target", AMD, "--target", ARM)[1] == names
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in names} == good

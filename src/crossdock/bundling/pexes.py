@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -130,7 +131,7 @@ def _check(plan: WheelPlan, services: Services, wish: PexWish) -> None:
 
 
 def make_pexes(plan: WheelPlan, services: Services, wish: PexWish) -> tuple[BuiltPex, ...]:
-    """Build PEX files.
+    """Build PEX files, all of them or none.
 
     Args:
         plan: What goes into them.
@@ -162,7 +163,7 @@ def make_pexes(plan: WheelPlan, services: Services, wish: PexWish) -> tuple[Buil
         ready_to_write.append(_prepared(path, own, plan, wish, services.store))
     for pex in ready_to_write:
         pex.report.require_ok()
-    return tuple(_written(pex, wish, services.store) for pex in ready_to_write)
+    return _hand_over(ready_to_write, wish, services.store)
 
 
 def _grouped(plan: WheelPlan, wish: PexWish) -> list[tuple[Path, tuple[Target, ...]]]:
@@ -321,16 +322,30 @@ def _without_stubs(contents: Contents) -> Contents:
     return replace(contents, binaries=kept)
 
 
-def _written(pex: _Pex, wish: PexWish, store: Store) -> BuiltPex:
-    """Write a PEX."""
-    sha256 = ""
-    if wish.layout == "zipapp":
-        with reported(pex.path), whole_file(pex.path, mode=_MODE) as out:
-            sha256 = write_zipapp(pex.files, pex.parts, store, out)
-        size = pex.path.stat().st_size
-    else:
-        with whole_folder(pex.path, clear=wish.clear) as root:
-            write_folder(pex.files, store, root, wish.layout)
-        size = sum(path.lstat().st_size for path in pex.path.rglob("*") if path.is_file())
-    targets = tuple(member.target for member in pex.members)
-    return BuiltPex(path=pex.path, targets=targets, size=size, sha256=sha256, report=pex.report)
+def _hand_over(pexes: Sequence[_Pex], wish: PexWish, store: Store) -> tuple[BuiltPex, ...]:
+    """Write all PEX files, or none."""
+    with ExitStack() as stack:
+        digests = [_write(pex, wish, store, stack) for pex in pexes]
+    return tuple(_built(pex, digest) for pex, digest in zip(pexes, digests, strict=True))
+
+
+def _write(pex: _Pex, wish: PexWish, store: Store, stack: ExitStack) -> str:
+    """Write a PEX, which gets its name when the stack ends well; give its SHA-256, or nothing for a folder."""
+    if wish.layout != "zipapp":
+        root = stack.enter_context(whole_folder(pex.path, clear=wish.clear))
+        write_folder(pex.files, store, root, wish.layout)
+        return ""
+    stack.enter_context(reported(pex.path))
+    return write_zipapp(pex.files, pex.parts, store, stack.enter_context(whole_file(pex.path, mode=_MODE)))
+
+
+def _built(pex: _Pex, sha256: str) -> BuiltPex:
+    files = pex.path.rglob("*") if pex.path.is_dir() else [pex.path]
+    images = tuple(replace(image, digest=f"sha256:{sha256}" if sha256 else "") for image in pex.report.images)
+    return BuiltPex(
+        path=pex.path,
+        targets=tuple(member.target for member in pex.members),
+        size=sum(path.lstat().st_size for path in files if path.is_file()),
+        sha256=sha256,
+        report=replace(pex.report, images=images),
+    )
