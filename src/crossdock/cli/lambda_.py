@@ -42,7 +42,14 @@ def add_lambda(commands: argparse._SubParsersAction[Any]) -> None:
         "AWS Lambda there, with the Python of the project; without any target, both are built.",
     )
     add_project(parser)
-    add_targets(parser)
+    add_targets(
+        parser,
+        target_help="a runtime, such as aws-lambda-python3.13/arm64 (`crossdock targets` lists them), or linux/amd64 "
+        "or linux/arm64 for AWS Lambda there; may be given several times",
+        target_default="targets in [tool.crossdock.lambda], those of [tool.crossdock] that are such, or else "
+        "linux/amd64 and linux/arm64",
+        python_default="the runtime's, the project's, or else the newest of Lambda's that the project runs on",
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--layer", action="store_true", help="a layer with everything, in place of a function")
     what.add_argument(

@@ -29,8 +29,8 @@ __all__ = [
 
 _TARGET_HELP = """\
 platform to build for, such as linux/arm64 or linux/amd64+glibc2.28, a runtime that `crossdock targets` lists, or the
-file of a complete platform; may be given several times (default: targets in [tool.crossdock], or else linux/amd64 and
-linux/arm64)"""
+file of a complete platform; may be given several times"""
+_TARGET_DEFAULT = "targets in [tool.crossdock], or else linux/amd64 and linux/arm64"
 #: Each layer in the making takes memory, and past a few Python itself is what they wait for.
 _MOST_JOBS = 4
 
@@ -80,16 +80,34 @@ def add_project(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--package", metavar="NAME", help="the member of the workspace that PROJECT is in")
 
 
-def add_targets(parser: argparse.ArgumentParser, *, pythons: bool = True) -> None:
-    """Add targets, and the Pythons to combine them with."""
-    parser.add_argument("--target", action="append", default=[], metavar="T", help=_TARGET_HELP)
+def add_targets(
+    parser: argparse.ArgumentParser,
+    *,
+    pythons: bool = True,
+    target_help: str = _TARGET_HELP,
+    target_default: str = _TARGET_DEFAULT,
+    python_default: str = "the base's",
+) -> None:
+    """Add targets, and the Pythons to combine them with.
+
+    Args:
+        parser: The command's.
+        pythons: Whether Pythons can be named.
+        target_help: What a target is.
+        target_default: Which there are if none is named.
+        python_default: Likewise.
+    """
+    parser.add_argument(
+        "--target", action="append", default=[], metavar="T", help=f"{target_help} (default: {target_default})"
+    )
     if pythons:
         parser.add_argument(
             "--python",
             action="append",
             default=[],
             metavar="V",
-            help="Python of the targets, such as 3.12 or 3.13t; may be given several times (default: the base's)",
+            help="Python of the targets, such as 3.12 or 3.13t; may be given several times "
+            f"(default: {python_default})",
         )
 
 

@@ -40,10 +40,12 @@ def make_parser() -> argparse.ArgumentParser:
         "  crossdock image                        amd64 and arm64 image of the project here\n"
         "  crossdock image app --target linux/arm64 --output app.tar --tag team/app:1.0\n"
         "  crossdock image app --push registry.example/team/app:1.0\n"
+        "  crossdock pex --target linux/arm64     a PEX of it\n"
+        "  crossdock lambda --target aws-lambda-python3.13/arm64\n"
         "  crossdock plan --json                  which wheel for which target, and why\n"
         "  crossdock check --target linux/arm64   is there a file of every package?\n"
         "  crossdock explain numpy                who needs it, and which file of it is taken\n"
-        "  crossdock verify dist/app_image        prove an image that anybody built\n\n"
+        "  crossdock verify dist/app_image        prove what anybody built\n\n"
         "The result is printed on standard output, everything else on standard error.",
     )
     parser.add_argument("--version", action="version", version=f"crossdock {__version__}")
