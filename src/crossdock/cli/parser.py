@@ -42,6 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
         "  crossdock image app --push registry.example/team/app:1.0\n"
         "  crossdock pex --target linux/arm64     a PEX of it\n"
         "  crossdock lambda --target aws-lambda-python3.13/arm64\n"
+        "  crossdock venv --target linux/arm64 --output dist/app.tar.gz\n"
         "  crossdock plan --json                  which wheel for which target, and why\n"
         "  crossdock check --target linux/arm64   is there a file of every package?\n"
         "  crossdock explain numpy                who needs it, and which file of it is taken\n"
@@ -245,7 +246,11 @@ def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument("--deep", action="store_true", help="make the layers again from their wheels, and compare")
     parser.add_argument("--project", metavar="DIR", help="with --deep: the project that the image was built from")
     parser.add_argument("--package", metavar="NAME", help="the member of the workspace that DIR is in")
-    add_targets(parser)
+    add_targets(
+        parser,
+        target_default="the image's own platforms; with --project, the settings'",
+        python_default="any; with --project, the base's",
+    )
     add_cache(parser)
     add_parts(parser, only=False)
 

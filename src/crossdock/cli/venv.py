@@ -44,8 +44,9 @@ def add_venv(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--output",
         metavar="DIR_OR_TAR",
-        help="folder, or file ending in .tar, .tar.gz, .tgz or .tar.zst; with several targets a folder, in which each "
-        "gets one of its own (default: dist in the project, with one for each target, such as dist/NAME_linux_arm64)",
+        help="folder, or file ending in .tar, .tar.gz, .tgz, .tar.zst or .tzst; with several targets a folder, in "
+        "which each gets one of its own (default: dist in the project, with one for each target, such as "
+        "dist/NAME_linux_arm64)",
     )
     parser.add_argument(
         "--layout",
