@@ -37,7 +37,8 @@ class Request:
 
     Attributes:
         targets: As users spell them.
-        pythons: Versions of Python, each of which is combined with each target that names none itself.
+        pythons: Versions of Python, each of which is combined with each target that names none itself;
+            to one that names a series, the exact version of it counts.
         extras: Extras beside those of the settings.
         all_extras: Every extra the lock knows.
         groups: Dependency groups beside the default ones.

@@ -192,7 +192,7 @@ def plain_targets(
     found = []
     wanted = specs(project, request)
     for spec in wanted:
-        pythons = [spec.python] if spec.python else [parse_python(text) for text in request.pythons]
+        pythons = _pythons_for(spec, [parse_python(text) for text in request.pythons])
         facts = facts_of(spec.platform) if not pythons and base is not None and takes_base(spec, base) else None
         if base is not None and facts is not None and not _is_elsewhere(spec.platform, facts):
             found.append(image_target(project, request, spec, base, facts))
@@ -202,6 +202,15 @@ def plain_targets(
             check_requires_python(project, python, what, "name another with --python, in full (3.12.4) if that matters")
             found.append(_complete(project, request, spec, python, libc=_base_floor(spec, base, facts_of)))
     return list(dict.fromkeys(found))
+
+
+def _pythons_for(spec: TargetSpec, asked: Sequence[Python]) -> list[Python]:
+    """Give the Pythons asked for, or the target's own, which is the exact one of its series if that is asked for."""
+    own = spec.python
+    if own is None:
+        return list(asked)
+    exact = [python for python in asked if python.command == own.command and spec.given_tags is None]
+    return [*exact, own][:1]
 
 
 def _python_anywhere(

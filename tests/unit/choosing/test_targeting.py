@@ -54,6 +54,8 @@ def project(tmp_path: Path) -> Project:
         ("linux/s390x", (), "linux/s390x+glibc2.17 (cpython 3.11.2)"),
         ("windows/arm64", (), "windows/arm64 (cpython 3.11.2)"),
         ("aws-lambda-python3.12/arm64", (), "aws-lambda-python3.12/arm64 (cpython 3.12.0)"),
+        ("aws-lambda-python3.12/arm64", ("3.12.7",), "aws-lambda-python3.12/arm64 (cpython 3.12.7)"),
+        ("aws-lambda-python3.12/arm64", ("3.11.2",), "aws-lambda-python3.12/arm64 (cpython 3.12.0)"),
     ],
 )
 def test_what_is_named_counts_and_the_base_has_the_rest(
