@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from crossdock.errors import OutputError
-from crossdock.oci.files import PARTIAL, reported
+from crossdock.store.files import PARTIAL, reported
 from crossdock.verify.contents import FIRST_BYTES, ContentsReader
 from crossdock.wheels.streams import unpack
 

@@ -17,11 +17,11 @@ from crossdock.bundling.exe_interpreters import exe_interpreters, exe_target
 from crossdock.bundling.ready import installed_together, ready_wheels
 from crossdock.errors import OutputError
 from crossdock.layers.collisions import TakenPaths
-from crossdock.oci.files import reported, whole_file
 from crossdock.plan import make_wheel_plan
 from crossdock.steps.making import seen_in
 from crossdock.steps.wheel_facts import meeting_wheels, read_wheel_facts
 from crossdock.store.actions import action_key
+from crossdock.store.files import reported, whole_file
 from crossdock.store.parallel import run_parallel
 from crossdock.verify.bundle import prove_bundle
 from crossdock.verify.report import Report

@@ -22,7 +22,7 @@ from crossdock.bundling.function_targets import kind_of
 from crossdock.bundling.ready import installed_together, make_parts, ready_wheels
 from crossdock.errors import BundleError, OutputError, UsageError
 from crossdock.locks.activation import FLAT_FORMATS
-from crossdock.oci.files import reported, whole_file
+from crossdock.store.files import reported, whole_file
 from crossdock.verify.bundle import prove_bundle
 from crossdock.verify.report import Report
 from crossdock.wheels.scheme import flat

@@ -22,7 +22,7 @@ from crossdock.bundles.pex.requirements import Needs, Package, requirements_of
 from crossdock.bundles.pex.runtime import BOOTSTRAP, RuntimeOptions, check_pex, pex_runtime
 from crossdock.bundling.ready import make_parts, ready_wheels
 from crossdock.errors import ConfigError, EntrypointError, OutputError
-from crossdock.oci.files import reported, whole_file
+from crossdock.store.files import reported, whole_file
 from crossdock.verify.bundle import prove_bundle
 from crossdock.verify.report import Report
 from crossdock.wheels.archive import WheelArchive

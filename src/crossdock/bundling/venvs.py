@@ -14,7 +14,7 @@ from crossdock.bundles.venv.tree import plan_tree
 from crossdock.bundles.venv.write import write_folder, write_tar
 from crossdock.bundling.ready import ready_wheels
 from crossdock.errors import OutputError, UsageError
-from crossdock.oci.files import reported, whole_file
+from crossdock.store.files import reported, whole_file
 from crossdock.verify.bundle import prove_bundle
 from crossdock.verify.report import Report
 

@@ -29,7 +29,7 @@ def sbom(options: argparse.Namespace) -> int:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return 0
-    from crossdock.oci.files import reported, write_whole
+    from crossdock.store.files import reported, write_whole
 
     output = Path(options.output)
     with reported(output):

@@ -8,9 +8,9 @@ from typing import IO, TYPE_CHECKING
 
 from crossdock.errors import LayerUnreadableError, LayerUnsupportedError
 from crossdock.layers import tar
-from crossdock.oci.files import damaged, digest_of, reported, whole_file
 from crossdock.oci.model import DOCKER_LAYER_GZIP, LAYER_GZIP, LAYER_TAR, LAYER_ZSTD, canonical_json
 from crossdock.oci.profile import DOCKER_LAYER_TAR
+from crossdock.store.files import damaged, digest_of, reported, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

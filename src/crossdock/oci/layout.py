@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from crossdock.errors import OutputError
 from crossdock.layers import tar
-from crossdock.oci.files import PARTIAL, copy_content, digest_of, reported, whole_file, write_whole
 from crossdock.oci.model import Descriptor, canonical_json
 from crossdock.store.exclusive import alone
+from crossdock.store.files import PARTIAL, copy_content, digest_of, reported, whole_file, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossdock.oci.files import reported, write_whole
 from crossdock.oci.image import platform_name
 from crossdock.oci.model import canonical_json
+from crossdock.store.files import reported, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
