@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from crossdock.verify.binary import HEAD_SIZE, identify
+from crossdock.headers.binary import HEAD_SIZE, identify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

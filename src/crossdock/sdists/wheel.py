@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from crossdock.errors import BackendFailedError, ImpureSourceError, WheelError
-from crossdock.verify.binary import HEAD_SIZE, identify
+from crossdock.headers.binary import HEAD_SIZE, identify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

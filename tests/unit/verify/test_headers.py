@@ -15,10 +15,10 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossdock.verify.binary import HEAD_SIZE, identify
-from crossdock.verify.elf import is_malformed_elf, read_elf
-from crossdock.verify.macho import read_macho
-from crossdock.verify.pe import pe_offset, read_pe
+from crossdock.headers.binary import HEAD_SIZE, identify
+from crossdock.headers.elf import is_malformed_elf, read_elf
+from crossdock.headers.macho import read_macho
+from crossdock.headers.pe import pe_offset, read_pe
 
 LAUNCHERS = sorted(Path(distlib.__file__).parent.glob("*.exe"))
 

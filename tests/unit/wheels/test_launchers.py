@@ -12,7 +12,7 @@ import pytest
 from installer.scripts import Script
 
 from crossdock.errors import LauncherError
-from crossdock.verify.pe import pe_offset, read_pe
+from crossdock.headers.pe import pe_offset, read_pe
 from crossdock.wheels import launchers
 from crossdock.wheels.launchers import BESIDE, launcher, windowed
 

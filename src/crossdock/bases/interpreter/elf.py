@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from crossdock.verify.elf import read_elf
+from crossdock.headers.elf import read_elf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from crossdock.bases.interpreter.archive import PREFIX
 from crossdock.bases.interpreter.elf import ElfNeeds, MalformedElfError, glibc_needed, read_needs
 from crossdock.errors import InterpreterError
-from crossdock.verify.binary import HEAD_SIZE, identify
+from crossdock.headers.binary import HEAD_SIZE, identify
 
 if TYPE_CHECKING:
     from crossdock.bases.interpreter.archive import PythonTree

@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-__all__ = ["MACHO_MAGICS", "MachO", "MachOSlice", "read_macho"]
+from crossdock.headers.linking import DamagedHeaderError, Linking
+from crossdock.headers.macho_commands import HEAD_READ, read_commands
+from crossdock.headers.source import PartSource
+
+if TYPE_CHECKING:
+    from crossdock.headers.source import Source
+
+__all__ = ["MACHO_MAGICS", "MachO", "MachOSlice", "read_macho", "read_macho_linking"]
 
 _THIN: Final[dict[bytes, tuple[str, Literal[32, 64]]]] = {
     b"\xfe\xed\xfa\xce": (">", 32),
@@ -42,6 +49,9 @@ _SUBTYPE_NAMES: Final = {
     (7 | _CPU_ARCH_ABI64, 8): "x86_64h",
 }
 _CPU_SUBTYPE_MASK: Final = 0x00FFFFFF  # the highest byte holds capabilities
+
+# Slices that are no Mach-O files: static libraries, and code that is compiled on the machine it runs on.
+_OTHER_CONTENT: Final = (b"!<arch>\n", b"\xde\xc0\x17\x0b", b"BC\xc0\xde")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +103,64 @@ def read_macho(head: bytes) -> MachO | None:
     if magic in (_FAT32, _FAT64):
         return _read_fat(head, entry_size=20 if magic == _FAT32 else 32)
     return None
+
+
+def read_macho_linking(source: Source) -> tuple[Linking, ...]:
+    """Read what the code in a Mach-O file needs.
+
+    Args:
+        source: The whole file.
+
+    Returns:
+        One for each of the slices of `read_macho`, in their order. Slices that are static libraries or bitcode have
+        the type ``other`` and need nothing.
+
+    Raises:
+        DamagedHeaderError: A header is cut short or contradicts itself: slices that overlap, lie outside of the file,
+            are for another processor than the table says or for the same one twice, included.
+    """
+    head = source.read(0, HEAD_READ)
+    macho = read_macho(head)
+    if macho is None:
+        raise DamagedHeaderError("it has no Mach-O header")
+    if len(macho.slices) != macho.declared:
+        raise DamagedHeaderError("the Mach-O header is cut short")
+    if not macho.fat:
+        return (read_commands(source, *_THIN[head[:4]], head=head),)
+    places = _fat_places(head, len(macho.slices), source.size)
+    return tuple(
+        _read_slice(PartSource(source, start, size), item)
+        for (start, size), item in zip(places, macho.slices, strict=True)
+    )
+
+
+def _fat_places(head: bytes, count: int, file_size: int) -> list[tuple[int, int]]:
+    layout = struct.Struct(">5I" if head[:4] == _FAT32 else ">2I2Q2I")
+    entries = [layout.unpack_from(head, 8 + index * layout.size) for index in range(count)]
+    if len({(cpu, subtype & _CPU_SUBTYPE_MASK) for cpu, subtype, *_ in entries}) != count:
+        raise DamagedHeaderError("two slices are for the same processor")
+    behind = 8 + count * layout.size
+    for start, size in sorted((entry[2], entry[3]) for entry in entries):
+        if start < behind:
+            raise DamagedHeaderError(f"the slice at {start} overlaps what lies before it")
+        behind = start + size
+        if behind > file_size:
+            raise DamagedHeaderError(f"the slice at {start} ends at {behind}, the file at {file_size}: it is cut short")
+    return [(entry[2], entry[3]) for entry in entries]
+
+
+def _read_slice(part: Source, declared: MachOSlice) -> Linking:
+    head = part.read(0, HEAD_READ)
+    if head.startswith(_OTHER_CONTENT):
+        return Linking(type="other")
+    if head[:4] not in _THIN:
+        raise DamagedHeaderError(f"the slice for {declared.cpu_name} holds no Mach-O file")
+    inner = read_macho(head)
+    if inner is None or not inner.slices:
+        raise DamagedHeaderError("the Mach-O header is cut short")
+    if inner.slices[0].cpu_name != declared.cpu_name:
+        raise DamagedHeaderError(f"the slice for {declared.cpu_name} holds code for {inner.slices[0].cpu_name}")
+    return read_commands(part, *_THIN[head[:4]], head=head)
 
 
 def _read_fat(head: bytes, *, entry_size: int) -> MachO | None:

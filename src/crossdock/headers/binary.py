@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from crossdock.verify.elf import DEVICE_MACHINES, ELF_MAGIC, EM_NONE, ElfHeader, FloatAbi, read_elf
-from crossdock.verify.macho import MACHO_MAGICS, MachO, read_macho
-from crossdock.verify.pe import DOS_MAGIC, PE_HEADER_SIZE, PeHeader, pe_offset, read_pe
+from crossdock.headers.elf import DEVICE_MACHINES, ELF_MAGIC, EM_NONE, ElfHeader, FloatAbi, read_elf
+from crossdock.headers.linking import Linking  # noqa: TC001  of a field: whoever reads fields' types needs it
+from crossdock.headers.macho import MACHO_MAGICS, MachO, read_macho
+from crossdock.headers.pe import DOS_MAGIC, PE_HEADER_SIZE, PeHeader, pe_offset, read_pe
 
 __all__ = ["HEAD_SIZE", "MACHINE_NAMES", "Binary", "Format", "from_pe", "identify"]
 
@@ -74,6 +75,9 @@ class Binary:
         hosted: False for what no processor runs by itself: BPF and GPU code, and virtual machines' bytecode in ELF.
         managed: Whether it is a .NET assembly.
         undecided: Why the machine could not be told; empty if it could.
+        linking: What it needs, for each of ``machines`` in their order; empty where only its first bytes were read, and
+            where nothing of the kind can be told.
+        damaged: Why ``linking`` could not be read, though the machine could be told.
     """
 
     format: Format
@@ -85,6 +89,12 @@ class Binary:
     hosted: bool = True
     managed: bool = False
     undecided: str = ""
+    linking: tuple[Linking, ...] = ()
+    damaged: str = ""
+
+    def linking_for(self, machine: str) -> Linking | None:
+        """Give what its code for a machine, by OCI's name, needs; None if there is none or it could not be read."""
+        return next((item for name, item in zip(self.machines, self.linking, strict=False) if name == machine), None)
 
     @property
     def kind(self) -> str:
@@ -100,7 +110,7 @@ def identify(head: bytes) -> Binary | None:
 
     Returns:
         What it is; None if it is no program. `Binary.undecided` is set where the bytes given do not suffice: a
-        malformed ELF header, or a PE header that lies behind them (see `crossdock.verify.pe.pe_offset`).
+        malformed ELF header, or a PE header that lies behind them (see `crossdock.headers.pe.pe_offset`).
     """
     if head.startswith(ELF_MAGIC):
         return _from_elf(read_elf(head))

@@ -8,9 +8,25 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-__all__ = ["DOS_MAGIC", "PE_HEADER_SIZE", "PE_SIGNATURE", "PeHeader", "pe_offset", "read_pe"]
+from crossdock.headers.linking import DamagedHeaderError, Linking
+from crossdock.headers.pe_image import delay_imports, export_name, has_chpe_metadata, imports, open_image
+
+if TYPE_CHECKING:
+    from crossdock.headers.pe_image import PeImage
+    from crossdock.headers.source import Source
+
+__all__ = [
+    "DOS_MAGIC",
+    "PE_HEADER_SIZE",
+    "PE_SIGNATURE",
+    "PeHeader",
+    "pe_offset",
+    "read_pe",
+    "read_pe_hybrid",
+    "read_pe_linking",
+]
 
 DOS_MAGIC: Final = b"MZ"
 PE_SIGNATURE: Final = b"PE\0\0"
@@ -31,7 +47,10 @@ _MACHINE_NAMES: Final = {
     0xA641: "arm64ec",
     0xAA64: "aarch64",
 }
+_HEAD_READ: Final = 4096  # holds all the headers of most files
 _CLR_DIRECTORY: Final = 14
+_IMAGE_FILE_DLL: Final = 0x2000
+_HYBRIDS: Final[dict[int, Literal["arm64ec", "arm64x"]]] = {0x8664: "arm64ec", 0xAA64: "arm64x"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +103,61 @@ def read_pe(data: bytes) -> PeHeader | None:
         bits=bits,
         managed=bits is not None and _has_clr_header(data, bits=bits),
     )
+
+
+def read_pe_linking(source: Source) -> Linking:
+    """Read what the code in a PE file needs.
+
+    Args:
+        source: The whole file; its PE header may lie anywhere in it.
+
+    Returns:
+        Its imports, its name and the oldest version of the subsystem it runs on. Windows lets no program ask for a
+        stack that can be executed, only go without the protection, so ``executable_stack`` is False.
+
+    Raises:
+        DamagedHeaderError: A header is cut short or contradicts itself.
+    """
+    image = _open(source)[1]
+    major, minor = image.subsystem_version
+    return Linking(
+        type="shared" if image.characteristics & _IMAGE_FILE_DLL else "executable",
+        name=export_name(image),
+        needed=imports(image),
+        weak=delay_imports(image),
+        minimum=f"{major}.{minor}" if major or minor else "",
+    )
+
+
+def read_pe_hybrid(source: Source) -> Literal["", "arm64ec", "arm64x"]:
+    """Tell whether a PE file holds code for Windows' emulation of x86-64 on ARM64.
+
+    An ARM64EC file has the machine x86-64 in its header and runs on no x86-64 machine; an ARM64X file has the machine
+    aarch64, runs as such, and in x86-64 processes on ARM64 besides. Only the load configuration tells them.
+
+    Args:
+        source: The whole file.
+
+    Returns:
+        Which of the two, empty if it is neither.
+
+    Raises:
+        DamagedHeaderError: A header is cut short or contradicts itself.
+    """
+    machine, image = _open(source)
+    name = _HYBRIDS.get(machine)
+    return name if name and has_chpe_metadata(image) else ""
+
+
+def _open(source: Source) -> tuple[int, PeImage]:
+    head = source.read(0, _HEAD_READ)
+    offset = pe_offset(head)
+    if offset is None:
+        raise DamagedHeaderError("it has no MS-DOS header")
+    data = head[offset:] if offset + PE_HEADER_SIZE <= len(head) else source.read(offset, _HEAD_READ)
+    if len(data) < 6 or not data.startswith(PE_SIGNATURE):
+        raise DamagedHeaderError("it has no PE header")
+    return int.from_bytes(data[4:6], "little"), open_image(source, offset, data)
 
 
 def _has_clr_header(data: bytes, *, bits: Literal[32, 64]) -> bool:
