@@ -24,15 +24,17 @@ from crossdock.steps.outputs import Finished, check_outputs, check_pushes, write
 from crossdock.steps.preparing import prepare
 from crossdock.steps.registry_cache import read_registry_cache
 from crossdock.steps.runconfig import run_config
-from crossdock.verify.findings import LayerClaim
-from crossdock.verify.platforms import Platform as ImagePlatform
-from crossdock.verify.proof import prove_image
+from crossdock.steps.verdicts import image_verdict
+from crossdock.verify.claim import ImageConfig
+from crossdock.verify.claims import LayerClaim
 from crossdock.verify.report import Report
+from crossdock.verify.targets import claim_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from crossdock.engines import Loaded
+    from crossdock.oci.image import RunConfig
     from crossdock.plan import Plan, TargetPlan
     from crossdock.services import Services
     from crossdock.steps.making import FinishedLayer
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from crossdock.steps.preparing import Prepared
     from crossdock.steps.registry_cache import KnownLayer, RegistryCache
     from crossdock.steps.stack import Part
+    from crossdock.verify.claim import Claim
+    from crossdock.verify.exceptions import Allowance
+    from crossdock.verify.report import ImageReport
 
 __all__ = ["Built", "build_image"]
 
@@ -95,7 +100,7 @@ def build_image(plan: Plan, services: Services, outputs: Outputs) -> Built:
         )
         for part, image_parts, run in zip(plan.targets, parts, runs, strict=True)
     )
-    report = _prove(plan, images, parts, finished)
+    report = _prove(plan, images, runs, ready, parts, finished)
     root = assemble(images, annotations, outputs.profile)
     whole = Finished(
         root=root,
@@ -192,27 +197,39 @@ def _base_annotations(part: TargetPlan) -> dict[str, str]:
 def _prove(
     plan: Plan,
     images: Sequence[Image],
+    runs: Sequence[RunConfig],
+    ready: Prepared,
     parts: Sequence[Sequence[Part]],
     finished: Mapping[str, FinishedLayer],
 ) -> Report:
     """Judge every image by what its layers really hold; raise if one is not what it says."""
     reports = []
-    for part, image, image_parts in zip(plan.targets, images, parts, strict=True):
-        oci = part.target.platform.oci
-        platform = ImagePlatform(os=oci["os"], architecture=oci["architecture"], variant=oci.get("variant", ""))
+    for part, image, run, image_parts in zip(plan.targets, images, runs, parts, strict=True):
+        config = ImageConfig(env=run.env, entrypoint=run.entrypoint, user=run.user, working_dir=run.working_dir)
+        wheels = [filename for filename, _ in ready.wheels.of(part, ready.own)]
+        waived = plan.project.config.waived
+        claim = claim_of(part.target, "image", wheels=wheels, waived=waived, config=config)
         claims = [
             LayerClaim(digest=f"sha256:{layer.digest}", diff_id=f"sha256:{layer.diff_id}") for layer in image.layers
         ]
-        reports.append(
-            prove_image(
-                platform,
-                [finished[item.recipe.key].facts for item in image_parts],
-                claims=claims,
-                entry=platform,
-                digest=image.manifest.descriptor.digest,
-                allow=plan.project.config.allow,
-            )
-        )
+        layers = [finished[item.recipe.key] for item in image_parts]
+        digest, allow = image.manifest.descriptor.digest, plan.project.config.allow
+        prove = partial(_prove_image, claim, layers, claims, digest, allow)
+        reports.append(image_verdict(claim, layers, digest, allow, ready.wheels.store, prove))
     report = Report(subject=plan.project.name, images=tuple(reports))
     report.require_ok()
     return report
+
+
+def _prove_image(
+    claim: Claim,
+    layers: Sequence[FinishedLayer],
+    claims: Sequence[LayerClaim],
+    digest: str,
+    allow: Sequence[Allowance],
+) -> ImageReport:
+    # Rules are many; a build with nothing to do needs none.
+    from crossdock.verify.proof import prove_image
+
+    facts = [layer.facts for layer in layers]
+    return prove_image(claim, facts, claims=claims, entry=claim.platform, digest=digest, allow=allow)

@@ -541,6 +541,30 @@ class LayerUnsupportedError(VerificationError):
     exit_code = 94
 
 
+class AbiRefusedError(ArtifactRefusedError):
+    """An artifact is for the right machine, but needs another C library, Python or library than is there."""
+
+    exit_code = 96
+
+
+class PackagesRefusedError(ArtifactRefusedError):
+    """The distributions in an artifact are not those of the lock, not complete, or not as they were recorded."""
+
+    exit_code = 97
+
+
+class ContentsRefusedError(ArtifactRefusedError):
+    """An artifact holds what does not belong there, such as a secret, or a run in it failed."""
+
+    exit_code = 98
+
+
+class UnprovedError(ArtifactRefusedError):
+    """Something in an artifact could not be read, or nothing was: so nothing is proved."""
+
+    exit_code = 99
+
+
 # Building from source (exit codes 100 to 109).
 
 

@@ -18,7 +18,7 @@ from tests.e2e.builds import Command, lock_with_uv, write_files
 from tests.e2e.pythons import installed_pythons, python_with_crossdock
 from tests.support.venvproject import PROJECT, check_records
 
-from crossdock.verify.pe import pe_offset, read_pe
+from crossdock.headers.pe import pe_offset, read_pe
 
 if TYPE_CHECKING:
     from pathlib import Path

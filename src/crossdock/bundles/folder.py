@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from crossdock.errors import OutputError
 from crossdock.store.files import PARTIAL, reported
-from crossdock.verify.contents import FIRST_BYTES, ContentsReader
+from crossdock.verify.looking import ContentsReader
 from crossdock.wheels.streams import unpack
 
 if TYPE_CHECKING:
@@ -134,12 +134,13 @@ class FolderWriter:
         """Write a file."""
         with self._open(path, executable=executable) as file:
             file.write(content)
-        self._reader.see(path, content, len(content))
+        self._reader.see(path, content, mode=_mode(executable=executable))
 
     def link(self, path: str, to: str) -> None:
         """Make a symbolic link."""
         self.folder(path.rpartition("/")[0])
         (self._root / path).symlink_to(to)
+        self._reader.other(path, "symlink", link=to)
 
     def unpack(self, path: str, archive: WheelArchive, member: Member, *, executable: bool) -> None:
         """Unpack a wheel's file.
@@ -151,15 +152,14 @@ class FolderWriter:
             raw = unpack(archive.stream(member), member, archive.filename)
             with self._open(path, executable=executable) as file:
                 file.write(raw)
-            self._reader.see(path, raw, member.size)
+            self._reader.see(path, raw, mode=_mode(executable=executable))
             return
-        first = bytearray()
+        self._reader.begin(path, member.size, mode=_mode(executable=executable))
         with self._open(path, executable=executable) as file:
             for piece in archive.unpacked_pieces(member):
                 file.write(piece)
-                if len(first) < FIRST_BYTES or path.endswith("/RECORD"):
-                    first += piece
-        self._reader.see(path, first, member.size)
+                self._reader.feed(piece)
+        self._reader.end()
 
     def contents(self) -> Contents:
         """Give what was seen."""
@@ -168,8 +168,11 @@ class FolderWriter:
     @contextmanager
     def _open(self, path: str, *, executable: bool) -> Iterator[BinaryIO]:
         self.folder(path.rpartition("/")[0])
-        mode = 0o755 if executable else 0o644
         # "x": two files of one path, as on a file system that does not tell A from a, are an error and no surprise.
         with (self._root / path).open("xb", buffering=1 << 18) as file:
             yield file
-        os.chmod(self._root / path, mode)  # noqa: PTH101  whatever the umask
+        os.chmod(self._root / path, _mode(executable=executable))  # noqa: PTH101  whatever the umask
+
+
+def _mode(*, executable: bool) -> int:
+    return 0o755 if executable else 0o644

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import BundleError
 from crossdock.store.actions import action_key
-from crossdock.verify.contents import FIRST_BYTES, Contents, ContentsReader
+from crossdock.verify.contents import Contents
+from crossdock.verify.looking import ContentsReader
 from crossdock.wheels.member import DEFLATED, STORED
 from crossdock.wheels.scheme import SCHEME_VERSION
 from crossdock.wheels.streams import unpack, unpack_pieces
@@ -144,7 +145,7 @@ class PartWriter:
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._zip = ZipWriter(write)
-        self._reader = ContentsReader()
+        self._reader = ContentsReader(within="site-packages/")
         self._unpacked = 0
 
     def folder(self, path: str) -> None:
@@ -186,15 +187,14 @@ class PartWriter:
             stream = archive.stream(member)
             raw = unpack(stream, member, archive.filename)
             self._zip.data(stream)
-            self._reader.see(path, raw, member.size)
+            self._reader.see(path, raw, mode=_mode(executable=executable))
             tee(raw)
             return
-        first = bytearray()
+        self._reader.begin(path, member.size, mode=_mode(executable=executable))
         for piece in unpack_pieces(self._passed_on(archive.stream_pieces(member)), member, archive.filename):
-            if len(first) < FIRST_BYTES:
-                first += piece[: FIRST_BYTES - len(first)]
+            self._reader.feed(piece)
             tee(piece)
-        self._reader.see(path, first, member.size)
+        self._reader.end()
 
     def add(self, path: str, content: bytes, *, executable: bool = False, compress: bool = False) -> None:
         """Write a file.
@@ -222,10 +222,10 @@ class PartWriter:
         )
         self._zip.data(stream)
         self._unpacked += len(content)
-        self._reader.see(path, content, len(content))
+        self._reader.see(path, content, mode=_mode(executable=executable))
 
     def add_file(self, path: str, file: Path) -> None:
-        """Write a file of any size, stored; what is inside it is not looked at.
+        """Write a file of any size, stored; one that is an archive is looked at from the outside only.
 
         Args:
             path: Where it goes.
@@ -237,10 +237,12 @@ class PartWriter:
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
             self._zip.begin(_unpackable(path), method=STORED, crc=crc, compressed=size, size=size, executable=False)
             source.seek(0)
+            self._reader.begin(path, size, mode=_mode(executable=False))
             while piece := source.read(_PIECE):
                 self._zip.data(piece)
+                self._reader.feed(piece)
+            self._reader.end()
         self._unpacked += size
-        self._reader.see(path, b"", size)
 
     def finish(self, note: JSON) -> dict[str, Any]:
         """Write the directory, and give what `MadePart` says of the part beside its digest and size."""
@@ -258,6 +260,10 @@ class PartWriter:
         for piece in pieces:
             self._zip.data(piece)
             yield piece
+
+
+def _mode(*, executable: bool) -> int:
+    return 0o755 if executable else 0o644
 
 
 def _unpackable(path: str) -> str:

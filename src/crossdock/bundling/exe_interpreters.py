@@ -24,7 +24,8 @@ from crossdock.store.actions import action_key
 from crossdock.store.urls import redact
 from crossdock.targets import Libc, parse_python, parse_target
 from crossdock.targets.platform import DEFAULT_LIBC
-from crossdock.verify.contents import FIRST_BYTES, Contents, ContentsReader
+from crossdock.verify.contents import Contents
+from crossdock.verify.looking import ContentsReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -299,7 +300,5 @@ def _seen(tree: PythonTree) -> Contents:
     reader = ContentsReader()
     for path in tree.paths():
         if tree.is_file(path):
-            content = tree.read(path)
-            first = content if path.endswith("/RECORD") else content[:FIRST_BYTES]
-            reader.see(f"python/{path}", first, len(content))
+            reader.see(f"python/{path}", tree.read(path))
     return reader.contents()

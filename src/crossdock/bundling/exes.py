@@ -18,13 +18,14 @@ from crossdock.bundling.ready import installed_together, ready_wheels
 from crossdock.errors import OutputError
 from crossdock.layers.collisions import TakenPaths
 from crossdock.plan import make_wheel_plan
-from crossdock.steps.making import seen_in
+from crossdock.steps.making import make_and_see, seen_in
 from crossdock.steps.wheel_facts import meeting_wheels, read_wheel_facts
 from crossdock.store.actions import action_key
 from crossdock.store.files import reported, whole_file
 from crossdock.store.parallel import run_parallel
-from crossdock.verify.bundle import prove_bundle
+from crossdock.verify.proof import prove_bundle
 from crossdock.verify.report import Report
+from crossdock.verify.targets import claim_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,9 +192,7 @@ def _make(recipes: Sequence[LayerRecipe], services: Services) -> dict[str, MadeL
     distinct = list({recipe.key: recipe for recipe in recipes}.values())
 
     def make(recipe: LayerRecipe, cancellation: Cancellation) -> MadeLayer:
-        made = recipe.make(services.store, cancellation.check)
-        seen_in(made, recipe.media_type, services.store)
-        return made
+        return make_and_see(recipe, services.store, cancellation.check)[0]
 
     made = run_parallel(make, distinct, jobs=services.jobs)
     return {recipe.key: item for recipe, item in zip(distinct, made, strict=True)}
@@ -225,10 +224,11 @@ def _prove(
 ) -> ImageReport:
     """Judge an executable by the files of its Python and of its packages."""
     seen = [
-        seen_in(piece, recipe.media_type, services.store) for piece, recipe in zip(pieces, exe.recipes, strict=True)
+        seen_in(piece, recipe.media_type, services.store).contents
+        for piece, recipe in zip(pieces, exe.recipes, strict=True)
     ]
     report = prove_bundle(
-        exe.target.platform.oci,
+        claim_of(exe.target, "bundle"),
         [exe.interpreter.contents, *seen],
         digest=digest,
         allow=project.config.allow,

@@ -23,8 +23,9 @@ from crossdock.bundling.ready import installed_together, make_parts, ready_wheel
 from crossdock.errors import BundleError, OutputError, UsageError
 from crossdock.locks.activation import FLAT_FORMATS
 from crossdock.store.files import reported, whole_file
-from crossdock.verify.bundle import prove_bundle
+from crossdock.verify.proof import prove_bundle
 from crossdock.verify.report import Report
+from crossdock.verify.targets import claim_of
 from crossdock.wheels.scheme import flat
 
 if TYPE_CHECKING:
@@ -339,7 +340,7 @@ def _write(
 
 def _prove(project: Project, item: _Zip, parts: Sequence[MadePart]) -> ImageReport:
     return prove_bundle(
-        item.function.target.platform.oci,
+        claim_of(item.function.target, "bundle"),
         [part.contents for part in parts],
         allow=project.config.allow,
         wheels=[wheel.filename for wheel in item.wheels],

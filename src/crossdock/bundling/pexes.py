@@ -13,7 +13,7 @@ from crossdock.bundles.assemble import check_zip_limits
 from crossdock.bundles.folder import check_folder, whole_folder
 from crossdock.bundles.naming import place_names
 from crossdock.bundles.pex.boot import boot_files, check_header
-from crossdock.bundles.pex.dist import DEPENDENCIES, Distribution, below, dist_recipe, wheel_recipe
+from crossdock.bundles.pex.dist import DEPENDENCIES, Distribution, dist_recipe, wheel_recipe
 from crossdock.bundles.pex.entry import EntryRequest, code_path, decide_entry
 from crossdock.bundles.pex.info import PexOptions, pex_info
 from crossdock.bundles.pex.layouts import PexFiles, write_folder, write_zipapp
@@ -23,8 +23,9 @@ from crossdock.bundles.pex.runtime import BOOTSTRAP, RuntimeOptions, check_pex, 
 from crossdock.bundling.ready import make_parts, ready_wheels
 from crossdock.errors import ConfigError, EntrypointError, OutputError
 from crossdock.store.files import reported, whole_file
-from crossdock.verify.bundle import prove_bundle
+from crossdock.verify.proof import prove_bundle
 from crossdock.verify.report import Report
+from crossdock.verify.targets import claim_of
 from crossdock.wheels.archive import WheelArchive
 
 if TYPE_CHECKING:
@@ -301,12 +302,12 @@ def _requirements(members: Sequence[_Member]) -> Requirements:
 
 def _report(path: Path, members: Sequence[_Member], runtime: PexRuntime, plan: WheelPlan, *, packed: bool) -> Report:
     """Prove a PEX: what it holds for each target, for that target."""
-    code = _without_stubs(below(runtime.part.contents, BOOTSTRAP) if packed else runtime.part.contents)
+    code = _without_stubs(runtime.part.contents.below(BOOTSTRAP) if packed else runtime.part.contents)
     return Report(
         subject=path.name,
         images=tuple(
             prove_bundle(
-                member.target.platform.oci,
+                claim_of(member.target, "bundle"),
                 [code, *(item.contents for item in member.distributions)],
                 allow=plan.project.config.allow,
                 wheels=[item.filename for item in member.distributions],

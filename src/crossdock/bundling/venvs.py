@@ -15,8 +15,9 @@ from crossdock.bundles.venv.write import write_folder, write_tar
 from crossdock.bundling.ready import ready_wheels
 from crossdock.errors import OutputError, UsageError
 from crossdock.store.files import reported, whole_file
-from crossdock.verify.bundle import prove_bundle
+from crossdock.verify.proof import prove_bundle
 from crossdock.verify.report import Report
+from crossdock.verify.targets import claim_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from crossdock.plan import TargetWheels, WheelPlan
     from crossdock.services import Services
     from crossdock.targets import Target
-    from crossdock.verify.findings import Seen
+    from crossdock.verify.contents import Contents
     from crossdock.verify.report import ImageReport
 
 __all__ = ["MadeVenv", "VenvOptions", "check_venvs", "make_venvs"]
@@ -138,15 +139,15 @@ def _write(
     """Write and prove one; it gets its name when the stack is left."""
     form = tar_form(path)
     stack.enter_context(reported(path))
-    contents: Sequence[Seen]
+    contents: Sequence[Contents]
     if form is None:
         root = stack.enter_context(whole_folder(path, clear=options.clear))
         contents, digest = write_folder(tree, root, jobs=services.jobs), ""
     else:
         facts = write_tar(tree, stack.enter_context(whole_file(path)), form)
-        contents, digest = [facts], facts.digest
+        contents, digest = [facts.contents], facts.digest
     report = prove_bundle(
-        part.target.platform.oci,
+        claim_of(part.target, "bundle"),
         contents,
         digest=digest,
         allow=plan.project.config.allow,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from crossdock.layers.entry import Entry
-    from crossdock.layers.writer import Sink
+    from crossdock.layers.writer import Sink, Witness
     from crossdock.store.actions import JSON
     from crossdock.store.blobs import Store
     from crossdock.wheels.bytecode import CompilerSpec
@@ -46,13 +46,15 @@ class LayerRecipe:
 
     Attributes:
         key: Action key of its inputs.
-        write: Writes it into a sink and gives its diff_id.
+        write: Writes it into a sink and gives its diff_id; a witness, if there is one, sees what is written.
         media_type: How what it writes is compressed (OCI image-spec, "layer").
+        witnessed: Whether ``write`` shows anything to a witness; False where blobs are copied as they are.
     """
 
     key: str
-    write: Callable[[Sink], str]
+    write: Callable[[Sink, Witness | None], str]
     media_type: str = "application/vnd.oci.image.layer.v1.tar+gzip"
+    witnessed: bool = True
 
     def find(self, store: Store) -> MadeLayer | None:
         """Give the layer if it was made before and is still there."""
@@ -64,17 +66,20 @@ class LayerRecipe:
         path = store.find(made.digest)
         return made if path is not None and path.stat().st_size == made.size else None
 
-    def make(self, store: Store, check: Callable[[], object] = lambda: None) -> MadeLayer:
+    def make(
+        self, store: Store, check: Callable[[], object] = lambda: None, witness: Witness | None = None
+    ) -> MadeLayer:
         """Give the layer, making it if need be.
 
         Args:
             store: Where it goes.
             check: Called again and again while it is made; what it raises ends that.
+            witness: Sees what is written; nothing if the layer is there already.
         """
         if found := self.find(store):
             return found
         with store.writer() as writer:
-            diff_id = self.write(_Checked(writer, check))
+            diff_id = self.write(_Checked(writer, check), witness)
             digest = writer.commit()
         made = MadeLayer(digest, store.size(digest), diff_id)
         store.record(self.key, {"digest": made.digest, "size": made.size, "diff_id": made.diff_id})
@@ -111,14 +116,14 @@ def wheel_recipe(
     """
     inputs = list(wheels)
 
-    def write(sink: Sink) -> str:
+    def write(sink: Sink, witness: Witness | None) -> str:
         from crossdock.layers.wheels import write_wheels
         from crossdock.wheels.archive import WheelArchive
 
         with ExitStack() as stack:
             archives = [stack.enter_context(WheelArchive(store.path(sha256), name)) for name, sha256 in inputs]
             compiler = stack.enter_context(compile.start()) if compile else None
-            return write_wheels(archives, scheme, sink, compiler, warn)
+            return write_wheels(archives, scheme, sink, compiler, warn, witness=witness)
 
     listed: JSON = [[*_distribution(name), sha256] for name, sha256 in inputs]
     where: JSON = [scheme.site_packages, scheme.scripts, scheme.data, scheme.headers, scheme.interpreter]
@@ -146,9 +151,9 @@ def tree_recipe(kind: str, inputs: JSON, entries: Callable[[], Iterable[Entry]],
     """
     key = action_key(f"{kind}-layer", version=_TREE_VERSION, inputs=inputs, encode=encode)
 
-    def write(sink: Sink) -> str:
+    def write(sink: Sink, witness: Witness | None) -> str:
         from crossdock.layers.writer import write_tree
 
-        return write_tree(entries(), sink, encode=encode)
+        return write_tree(entries(), sink, encode=encode, witness=witness)
 
     return LayerRecipe(key, write)

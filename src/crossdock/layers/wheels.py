@@ -18,7 +18,7 @@ from crossdock.wheels.streams import gzip_member, unpack, unpack_member, unpack_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from crossdock.layers.writer import Sink
+    from crossdock.layers.writer import Sink, Witness
     from crossdock.wheels.archive import WheelArchive
     from crossdock.wheels.bytecode import Compiler
     from crossdock.wheels.install import Placed
@@ -41,6 +41,7 @@ def write_wheels(
     warn: Callable[[str], None] = lambda _: None,
     *,
     end: bool = True,
+    witness: Witness | None = None,
 ) -> str:
     """Write the layer that installs some wheels.
 
@@ -51,6 +52,7 @@ def write_wheels(
         compiler: Adds bytecode behind all else; None for no bytecode.
         warn: Told of files that do not compile.
         end: Write the mark of the archive's end: see `LayerWriter.finish`.
+        witness: Sees what is written.
 
     Returns:
         The layer's diff_id, in hex.
@@ -60,7 +62,7 @@ def write_wheels(
         WheelError: A wheel is damaged, unsafe or not supported.
         BytecodeError: The compiler fails.
     """
-    writer = LayerWriter(sink)
+    writer = LayerWriter(sink, witness)
     taken = TakenPaths()
     sources: list[tuple[WheelArchive, Placed]] = []
     for archive in archives:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from crossdock.layers import tar
 from crossdock.layers.deflate import OwnMember, fixed_block, zero_block
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from crossdock.layers.entry import Entry
 
-__all__ = ["EncodingWriter", "LayerWriter", "Sink", "write_tree"]
+__all__ = ["EncodingWriter", "LayerWriter", "Sink", "Witness", "write_tree"]
 
 _TYPES: dict[str, tar.Type] = {"file": "0", "hardlink": "1", "symlink": "2", "directory": "5"}
+_KINDS: dict[str, Literal["hardlink", "symlink", "directory"]] = {"1": "hardlink", "2": "symlink", "5": "directory"}
 _FLUSH = 1 << 18
 
 
@@ -25,6 +26,22 @@ class Sink(Protocol):
 
     def write(self, data: bytes | bytearray) -> object:
         """Take the next bytes."""
+
+
+class Witness(Protocol):
+    """Sees every entry that is written, as it is written: the proof rides on these bytes."""
+
+    def begin(self, path: str, size: int, *, mode: int) -> None:
+        """See a file whose content comes next."""
+
+    def feed(self, piece: bytes | bytearray) -> None:
+        """See the next bytes of that file."""
+
+    def end(self) -> None:
+        """See the end of that file."""
+
+    def other(self, path: str, kind: Literal["hardlink", "symlink", "directory"], *, mode: int, link: str) -> None:
+        """See what is no file."""
 
 
 class _Gather:
@@ -55,9 +72,11 @@ class LayerWriter:
 
     Args:
         sink: Takes the compressed bytes.
+        witness: Sees what is written.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, witness: Witness | None = None) -> None:
+        self._witness = witness
         self._diff = hashlib.sha256()
         self._raw = _Gather(self._diff.update)
         self._out = _Gather(sink.write)
@@ -76,6 +95,12 @@ class LayerWriter:
     ) -> None:
         """Write an entry's header; a file's content comes next, by one of the other methods, then ``padding``."""
         self._headers(tar.headers(path, type_=type_, size=size, mode=mode, uid=uid, gid=gid, linkname=linkname))
+        if self._witness is None:
+            return
+        if type_ == "0":
+            self._witness.begin(path, size, mode=mode)
+        else:
+            self._witness.other(path, _KINDS[type_], mode=mode, link=linkname)
 
     def _headers(self, blocks: Iterable[bytes]) -> None:
         for block in blocks:
@@ -87,6 +112,8 @@ class LayerWriter:
 
         Where members end depends on the bytes alone, not on how they came; and no member grows without bound.
         """
+        if self._witness is not None:
+            self._witness.feed(content)
         at = 0
         while at < len(content):
             piece = content[at : at + max(_FLUSH - self._own.size, 1)]
@@ -98,9 +125,13 @@ class LayerWriter:
     def padding(self, size: int) -> None:
         """Fill up the last block of a file of that size."""
         self._own.fixed(zero_block(tar.padding(size)))
+        if self._witness is not None:
+            self._witness.end()
 
     def copied(self, member: bytes, raw: bytes | bytearray) -> None:
         """Write a whole gzip member that was checked to unpack to ``raw``."""
+        if self._witness is not None:
+            self._witness.feed(raw)
         self._end_own()
         self._raw.add(raw)
         self._out.add(member)
@@ -116,6 +147,8 @@ class LayerWriter:
 
     def copy_raw(self, piece: bytes) -> None:
         """Take note of a piece of what it unpacks to."""
+        if self._witness is not None:
+            self._witness.feed(piece)
         self._raw.add(piece)
 
     def copy_end(self, crc: int, size: int) -> None:
@@ -125,6 +158,11 @@ class LayerWriter:
     def entry(self, entry: Entry) -> None:
         """Write a whole entry, stored."""
         self._headers(_entry_headers(entry))
+        if entry.kind != "file":
+            _show(entry, self._witness)
+            return
+        if self._witness is not None:
+            self._witness.begin(entry.path, len(entry.content), mode=entry.mode)
         self.stored(entry.content)
         self.padding(len(entry.content))
 
@@ -134,6 +172,7 @@ class LayerWriter:
         encoder = _Encoder(self.copied)
         for entry in entries:
             encoder.entry(entry)
+            _show(entry, self._witness)
         encoder.flush()
 
     def finish(self, *, end: bool = True) -> str:
@@ -205,14 +244,16 @@ class _Encoder:
 class EncodingWriter:
     """Compresses a tree by the one pinned encoder."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, witness: Witness | None = None) -> None:
         self._sink = sink
+        self._witness = witness
         self._diff = hashlib.sha256()
         self._encoder = _Encoder(self._take)
 
     def entry(self, entry: Entry) -> None:
         """Write a whole entry."""
         self._encoder.entry(entry)
+        _show(entry, self._witness)
 
     def finish(self) -> str:
         """End the archive and give its diff_id, in hex."""
@@ -237,18 +278,31 @@ def _entry_headers(entry: Entry) -> list[bytes]:
     )
 
 
-def write_tree(entries: Iterable[Entry], sink: Sink, *, encode: bool) -> str:
+def _show(entry: Entry, witness: Witness | None) -> None:
+    """Let a witness see a whole entry."""
+    if witness is None:
+        return
+    if entry.kind == "file":
+        witness.begin(entry.path, len(entry.content), mode=entry.mode)
+        witness.feed(entry.content)
+        witness.end()
+    else:
+        witness.other(entry.path, entry.kind, mode=entry.mode, link=entry.linkname)
+
+
+def write_tree(entries: Iterable[Entry], sink: Sink, *, encode: bool, witness: Witness | None = None) -> str:
     """Write a layer of entries, in the order given.
 
     Args:
         entries: Parents before children.
         sink: Takes the compressed bytes.
         encode: Whether to compress, for trees of megabytes; else contents are stored.
+        witness: Sees what is written.
 
     Returns:
         The layer's diff_id, in hex.
     """
-    writer = EncodingWriter(sink) if encode else LayerWriter(sink)
+    writer = EncodingWriter(sink, witness) if encode else LayerWriter(sink, witness)
     for entry in entries:
         writer.entry(entry)
     return writer.finish()

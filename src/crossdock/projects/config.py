@@ -12,7 +12,10 @@ from crossdock.projects.interpreter import read_interpreter
 from crossdock.projects.overrides import read_overrides
 from crossdock.projects.pex_settings import PexSettings, read_pex_settings
 from crossdock.projects.table import Table
+from crossdock.projects.test_settings import CaseSettings, read_test_settings
 from crossdock.targets.environment import MARKER_KEYS
+from crossdock.verify.exceptions import Allowance
+from crossdock.verify.policy import parse_exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +49,7 @@ class Config:
         lock: Path of the lock file, relative to the project.
         extras: Extras of the project to install.
         groups: Dependency groups to install; None for the lock's default groups.
-        allow: Patterns of paths in the image that may hold binaries of other machines.
+        allow: Exceptions to the rules of the proof.
         mirror: URL of a Debian mirror.
         security_mirror: URL of a mirror of Debian's security archive.
         keyring: Path of the Debian archive keyring.
@@ -58,6 +61,7 @@ class Config:
         overrides: What is set for single packages, by normalised name.
         functions: What is set for zips of functions.
         pex: What is set for PEX files.
+        cases: What `crossdock test` tests.
     """
 
     targets: tuple[str, ...] | None = None
@@ -73,7 +77,7 @@ class Config:
     lock: str | None = None
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] | None = None
-    allow: tuple[str, ...] = ()
+    allow: tuple[Allowance, ...] = ()
     mirror: str | None = None
     security_mirror: str | None = None
     keyring: str | None = None
@@ -85,6 +89,12 @@ class Config:
     overrides: Mapping[str, Override] = field(default_factory=dict)
     functions: FunctionSettings = field(default_factory=FunctionSettings)
     pex: PexSettings = field(default_factory=PexSettings)
+    cases: tuple[CaseSettings, ...] = ()
+
+    @property
+    def waived(self) -> frozenset[str]:
+        """Normalised names of packages that some package is set not to need after all."""
+        return frozenset(name for override in self.overrides.values() for name in override.ignore_dependencies)
 
 
 def read_config(tool_table: Any) -> Config:  # noqa: ANN401
@@ -120,7 +130,10 @@ def _read(tool_table: Any) -> Config:  # noqa: ANN401
         lock=table.text("lock"),
         extras=table.texts("extras") or (),
         groups=table.texts("groups"),
-        allow=verify.texts("allow") or (),
+        allow=(
+            *(Allowance(path=pattern) for pattern in verify.texts("allow") or ()),
+            *parse_exceptions(verify.any("exceptions"), "tool.crossdock.verify.exceptions"),
+        ),
         mirror=debian.text("mirror"),
         security_mirror=debian.text("security-mirror"),
         keyring=debian.text("keyring"),
@@ -132,6 +145,7 @@ def _read(tool_table: Any) -> Config:  # noqa: ANN401
         overrides=read_overrides(table.any("packages")),
         functions=read_function_settings(table.any("lambda")),
         pex=read_pex_settings(table.any("pex")),
+        cases=read_test_settings(table.any("test")),
     )
     for part in (debian, verify, table):
         part.finish()

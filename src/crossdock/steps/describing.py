@@ -8,8 +8,7 @@ from crossdock.oci.image import Layer
 from crossdock.oci.model import canonical_json
 from crossdock.steps.registry_cache import DIFF_ID, FACTS, KEY, LONGEST_FACTS, SEEN
 from crossdock.steps.stack import scheme_of
-from crossdock.verify.findings import judge
-from crossdock.verify.summary import write_summary
+from crossdock.steps.verdicts import layer_verdict
 
 if TYPE_CHECKING:
     from crossdock.steps.gathering import Wheels
@@ -28,7 +27,7 @@ def layer_of(part: Part, finished: FinishedLayer, wheels: Wheels, target: Target
     kind, and an exception is judged by path.
     """
     said = dict(part.annotations)
-    seen = write_summary(finished.facts) if is_clean(finished.facts, target) else None
+    seen = layer_verdict(finished, target, wheels.store, _seen)
     facts = facts_text(part, wheels, target)
     if seen is not None and facts is not None:
         said |= {KEY: part.recipe.key, DIFF_ID: f"sha256:{finished.made.diff_id}", SEEN: seen}
@@ -43,12 +42,22 @@ def layer_of(part: Part, finished: FinishedLayer, wheels: Wheels, target: Target
     )
 
 
+def _seen(finished: FinishedLayer, target: Target) -> str | None:
+    """Write what was seen in a layer that fits its target; None for one that does not, or if that is too long."""
+    from crossdock.verify.summary import write_summary
+
+    return write_summary(finished.facts) if is_clean(finished.facts, target) else None
+
+
 def is_clean(facts: LayerFacts, target: Target) -> bool:
     """Say whether nothing in a layer is an error for a target, also without any exception for a path."""
-    if not facts.files:
+    from crossdock.verify.judging import judge
+    from crossdock.verify.targets import claim_of
+    from crossdock.verify.tree import Tree
+
+    if not facts.contents.files:
         return True
-    platform = target.platform.oci
-    found = judge(platform["os"], platform["architecture"], platform.get("variant", ""), [facts], {})
+    found = judge(Tree([facts.contents]), claim_of(target, "layer"))
     return all(finding.severity != "error" for finding in found)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crossdock.services import Services
     from crossdock.steps.registry_cache import RegistryCache
     from crossdock.steps.wheel_facts import WheelFacts
+    from crossdock.store.blobs import Store
     from crossdock.supply.notes import WheelNotes
     from crossdock.wheels.scheme import Scheme
 
@@ -41,6 +42,11 @@ class Wheels:
         self._read: dict[tuple[str, str], WheelFacts] = {}
         self._notes: dict[str, WheelNotes] = {}
         self._believed: dict[str, int] = {}
+
+    @property
+    def store(self) -> Store:
+        """Where they are."""
+        return self._services.store
 
     def bring(self, sha256s: Iterable[str]) -> None:
         """Bring wheels into the store; those that are no wheels of the plan are left to others.

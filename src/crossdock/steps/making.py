@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from crossdock.errors import DamagedLayerError, LayerUnreadableError, RegistryContentError
@@ -13,34 +13,62 @@ from crossdock.steps.describing import is_clean
 from crossdock.steps.stack import Part
 from crossdock.store.actions import action_key
 from crossdock.store.parallel import run_parallel
-from crossdock.verify.scan import LayerFacts, scan_layer_file
+from crossdock.verify.version import FACTS_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from crossdock.layers.cached import MadeLayer
+    from crossdock.layers.cached import LayerRecipe, MadeLayer
     from crossdock.services import Services
     from crossdock.steps.registry_cache import KnownLayer, RegistryCache
     from crossdock.store.blobs import Store
     from crossdock.store.parallel import Cancellation
     from crossdock.targets import Target
+    from crossdock.verify.scan import LayerFacts
 
-__all__ = ["FinishedLayer", "StoreScanCache", "known_layers", "make_layers", "seen_in"]
+__all__ = [
+    "FinishedLayer",
+    "StoreScanCache",
+    "finished_layer",
+    "known_layers",
+    "make_and_see",
+    "make_layers",
+    "seen_in",
+]
 
 
-@dataclass(frozen=True, slots=True)
 class FinishedLayer:
     """A layer, and what was seen in it.
 
-    Attributes:
+    Args:
         made: Its digests.
-        facts: What was seen.
+        facts: What was seen; or what gives that when somebody asks, as it is much.
+        media_type: How it is compressed.
         remote: Where it is, if it is not in the store.
     """
 
-    made: MadeLayer
-    facts: LayerFacts
-    remote: KnownLayer | None = None
+    def __init__(
+        self,
+        made: MadeLayer,
+        facts: LayerFacts | Callable[[], LayerFacts],
+        media_type: str,
+        remote: KnownLayer | None = None,
+    ) -> None:
+        self.made = made
+        self.media_type = media_type
+        self.remote = remote
+        self._facts = facts
+
+    @property
+    def facts(self) -> LayerFacts:
+        """What was seen in it.
+
+        Raises:
+            DamagedLayerError: It is not known any more, and the layer is damaged.
+        """
+        if callable(self._facts):
+            self._facts = self._facts()
+        return self._facts
 
 
 class StoreScanCache:
@@ -49,9 +77,15 @@ class StoreScanCache:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def knows(self, digest: str) -> bool:
+        """Say whether something is known of a layer, without reading it."""
+        return self._store.has_action(_key(digest))
+
     def get(self, digest: str) -> LayerFacts | None:
         """Give what is known of a layer."""
-        record = self._store.action(action_key("layer-facts/1", digest=digest))
+        from crossdock.verify.scan import LayerFacts
+
+        record = self._store.action(_key(digest))
         try:
             return LayerFacts.from_json(record) if record is not None else None
         except ValueError:
@@ -59,7 +93,11 @@ class StoreScanCache:
 
     def put(self, digest: str, facts: LayerFacts) -> None:
         """Remember it."""
-        self._store.record(action_key("layer-facts/1", digest=digest), facts.to_json())
+        self._store.record(_key(digest), facts.to_json())
+
+
+def _key(digest: str) -> str:
+    return action_key("layer-facts", version=FACTS_VERSION, digest=digest)
 
 
 def known_layers(
@@ -128,11 +166,11 @@ def make_layers(
     def finish(part: Part, cancellation: Cancellation) -> FinishedLayer:
         remote = known.get(part.recipe.key)
         if remote is None:
-            made = part.recipe.make(services.store, cancellation.check)
-            return FinishedLayer(made, seen_in(made, part.recipe.media_type, services.store))
+            return finished_layer(part.recipe, services.store, cancellation.check)
         if not bring(remote):
-            return FinishedLayer(remote.made, remote.facts, remote)
-        return FinishedLayer(remote.made, _brought(part, remote, services.store, cancellation))
+            return FinishedLayer(remote.made, remote.facts, part.recipe.media_type, remote)
+        facts = _brought(part, remote, services.store, cancellation)
+        return FinishedLayer(remote.made, facts, part.recipe.media_type)
 
     def work(item: Part | Callable[[], None], cancellation: Cancellation) -> FinishedLayer | None:
         return finish(item, cancellation) if isinstance(item, Part) else item()
@@ -141,6 +179,50 @@ def make_layers(
     results = run_parallel(work, items, jobs=services.jobs)
     layers = [result for result in results if result is not None]
     return dict(zip(distinct, layers, strict=True))
+
+
+def finished_layer(recipe: LayerRecipe, store: Store, check: Callable[[], object] = lambda: None) -> FinishedLayer:
+    """Make a layer, if it is not there; what was seen in one that is known is not read yet.
+
+    Args:
+        recipe: Of the layer.
+        store: Where it goes.
+        check: Called again and again meanwhile; what it raises ends that.
+    """
+    made = recipe.find(store)
+    if made is not None and StoreScanCache(store).knows(f"sha256:{made.digest}"):
+        return FinishedLayer(made, partial(seen_in, made, recipe.media_type, store), recipe.media_type)
+    return FinishedLayer(*make_and_see(recipe, store, check), recipe.media_type)
+
+
+def make_and_see(
+    recipe: LayerRecipe, store: Store, check: Callable[[], object] = lambda: None
+) -> tuple[MadeLayer, LayerFacts]:
+    """Make a layer, if it is not there, and say what is in it.
+
+    What is seen of a layer that is made here is what was written into it; every other one is read.
+
+    Args:
+        recipe: Of the layer.
+        store: Where it goes.
+        check: Called again and again meanwhile; what it raises ends that.
+    """
+    from crossdock.verify.looking import ContentsReader
+    from crossdock.verify.scan import LayerFacts
+
+    reader = ContentsReader()
+    made = recipe.make(store, check, reader)
+    if not reader.files:
+        return made, seen_in(made, recipe.media_type, store)
+    facts = LayerFacts(
+        media_type=recipe.media_type,
+        digest=f"sha256:{made.digest}",
+        size=made.size,
+        diff_id=f"sha256:{made.diff_id}",
+        contents=reader.contents(),
+    )
+    StoreScanCache(store).put(facts.digest, facts)
+    return made, facts
 
 
 def seen_in(made: MadeLayer, media_type: str, store: Store) -> LayerFacts:
@@ -156,6 +238,8 @@ def seen_in(made: MadeLayer, media_type: str, store: Store) -> LayerFacts:
     # The same bytes may be something else to who takes them for a tar than to who takes them for gzip.
     if facts is not None and (facts.digest, facts.media_type) == (digest, media_type):
         return facts
+    from crossdock.verify.scan import scan_layer_file
+
     path = store.path(made.digest)
     try:
         facts = scan_layer_file(path, media_type)

@@ -23,7 +23,7 @@ from crossdock.steps.registry_cache import DIFF_ID, FACTS, KEY, SEEN, RegistryCa
 from crossdock.steps.stack import LayerForm
 from crossdock.steps.wheel_facts import WheelFacts, read_wheel_facts
 from crossdock.store.actions import canonical_json
-from crossdock.verify.findings import Finding
+from crossdock.verify.finding import Finding
 from crossdock.verify.platforms import Platform
 from crossdock.verify.summary import write_summary
 from crossdock.wheels.scheme import SCHEME_VERSION, posix_venv

@@ -18,7 +18,7 @@ from crossdock.oci.model import INDEX_TYPES, LAYER_GZIP, LAYER_ZSTD, MANIFEST_TY
 from crossdock.steps.stack import MOST_LAYERS
 from crossdock.steps.wheel_facts import WheelFacts
 from crossdock.store.parallel import run_parallel
-from crossdock.verify.findings import printable
+from crossdock.verify.finding import printable
 from crossdock.verify.summary import read_summary
 
 if TYPE_CHECKING:

@@ -157,6 +157,10 @@ class Store:
         """Return what was recorded under an `action_key`, or None if nothing was, or the record is damaged."""
         return read_record(self._action_path(key))
 
+    def has_action(self, key: str) -> bool:
+        """Say whether something was recorded under an `action_key`, without reading it."""
+        return self._action_path(key).is_file()
+
     def record(self, key: str, value: JSON) -> None:
         """Record what an action came to, replacing what was there.
 

@@ -1,43 +1,98 @@
-"""What is in a bundle, as far as the proof needs to know."""
+"""What was seen in a layer, or in a part of a bundle: all that the rules of the proof may ask of it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from crossdock.verify.binary import HEAD_SIZE, Binary, from_pe, identify
-from crossdock.verify.owners import distribution_of, owned_paths
-from crossdock.verify.pe import DOS_MAGIC, PE_HEADER_SIZE, PE_SIGNATURE, pe_offset, read_pe
+from crossdock.headers.binary import Binary
+from crossdock.headers.linking import Linking
+from crossdock.verify.version import FACTS_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["FIRST_BYTES", "LARGEST_RECORD", "Contents", "ContentsReader", "merged"]
+__all__ = ["Contents", "FileSeen", "Kind", "binary_from_json", "merged"]
 
-_FORMAT_VERSION: Final = 2
-#: How much of a file's beginning is worth giving to `ContentsReader.see`: a PE header may be behind a large stub.
-FIRST_BYTES: Final = 64 << 10
-#: Bytes of all RECORD files together that are kept: they only name packages in messages.
-LARGEST_RECORD: Final = 32 << 20
+Kind = Literal["file", "hardlink", "symlink", "directory", "other"]
+
+
+class FileSeen(NamedTuple):
+    """One entry of an archive or folder.
+
+    Attributes:
+        path: Relative to the root, without a leading or trailing slash, ``.`` or ``..``.
+        kind: What it is; ``other`` are devices and pipes.
+        size: Bytes of a file's content.
+        mode: Permission bits, set-id bits included; -1 where there are none.
+        sha256: Of a file's content, in hex; empty for all else.
+        link: Where a symbolic link leads, as it is written there; the other path of a hard link.
+    """
+
+    path: str
+    kind: Kind
+    size: int = 0
+    mode: int = -1
+    sha256: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What is in a part of a bundle.
+    """What was seen.
 
     Attributes:
         files: How many files were looked at.
-        binaries: The programs among them, by path, in the order they were seen.
-        owners: For a path in ``binaries``, the distribution whose RECORD lists it: ``numpy 2.1.0``.
+        entries: Everything, in the archive's order; of a path that is there twice, both.
+        binaries: The programs among the files, by path, in the order they were seen.
+        texts: What small files say that describe an artifact, by path: see `crossdock.verify.looking.is_kept`.
+        shebangs: The first lines of scripts that name an interpreter, by path, without ``#!``.
+        secrets: Files that hold what looks like a secret, and what it looks like.
+        whole: Whether this is all that was seen; False where only a summary of it is left, without entries and texts.
     """
 
     files: int
+    entries: tuple[FileSeen, ...] = ()
     binaries: tuple[tuple[str, Binary], ...] = ()
-    owners: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    shebangs: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[tuple[str, str], ...] = ()
+    whole: bool = True
+
+    @property
+    def whiteouts(self) -> tuple[str, ...]:
+        """The paths of whiteout files, which hide what layers below have (OCI image specification, "Whiteouts")."""
+        return tuple(seen.path for seen in self.entries if seen.path.rpartition("/")[2].startswith(".wh."))
+
+    def below(self, folder: str) -> Contents:
+        """Give contents as they are when all of them lie in a folder."""
+        return replace(
+            self,
+            entries=tuple(
+                seen._replace(
+                    path=f"{folder}/{seen.path}",
+                    link=f"{folder}/{seen.link}" if seen.kind == "hardlink" else seen.link,
+                )
+                for seen in self.entries
+            ),
+            binaries=tuple((f"{folder}/{path}", binary) for path, binary in self.binaries),
+            texts={f"{folder}/{path}": text for path, text in self.texts.items()},
+            shebangs={f"{folder}/{path}": line for path, line in self.shebangs.items()},
+            secrets=tuple((f"{folder}/{path}", name) for path, name in self.secrets),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return values that the ``json`` module writes; `from_json` reads them."""
-        return {"version": _FORMAT_VERSION, **asdict(self)}
+        return {
+            "version": FACTS_VERSION,
+            "files": self.files,
+            "entries": [list(seen) for seen in self.entries],
+            "binaries": [[path, asdict(binary)] for path, binary in self.binaries],
+            "texts": self.texts,
+            "shebangs": self.shebangs,
+            "secrets": [list(pair) for pair in self.secrets],
+            "whole": self.whole,
+        }
 
     @classmethod
     def from_json(cls, data: Any) -> Contents:  # noqa: ANN401
@@ -47,72 +102,44 @@ class Contents:
             ValueError: It is not that, or of another version of crossdock.
         """
         try:
-            if data["version"] != _FORMAT_VERSION:
+            if data["version"] != FACTS_VERSION:
                 raise ValueError("contents of another version")
-            binaries = tuple(
-                (str(path), Binary(**{**binary, "machines": tuple(binary["machines"])}))
-                for path, binary in data["binaries"]
+            return cls(
+                files=int(data["files"]),
+                entries=tuple(FileSeen(*seen) for seen in data["entries"]),
+                binaries=tuple((str(path), binary_from_json(binary)) for path, binary in data["binaries"]),
+                texts=dict(data["texts"]),
+                shebangs=dict(data["shebangs"]),
+                secrets=tuple((str(path), str(name)) for path, name in data["secrets"]),
+                whole=bool(data["whole"]),
             )
-            return cls(files=int(data["files"]), binaries=binaries, owners=dict(data["owners"]))
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"no contents: {error}") from None
 
 
+def binary_from_json(data: dict[str, Any]) -> Binary:
+    """Make a binary of what ``dataclasses.asdict`` returned and JSON has made lists of.
+
+    Raises:
+        TypeError: It is not that.
+    """
+    linking = tuple(Linking(**{key: _tuples(value) for key, value in item.items()}) for item in data.get("linking", ()))
+    return Binary(**{**data, "machines": tuple(data.get("machines", ())), "linking": linking})
+
+
+def _tuples(value: Any) -> Any:  # noqa: ANN401
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
 def merged(parts: Iterable[Contents]) -> Contents:
-    """Put what was seen in parts together; of one path in two parts, the last counts."""
-    files = 0
-    binaries: dict[str, Binary] = {}
-    owners: dict[str, str] = {}
-    for part in parts:
-        files += part.files
-        binaries |= dict(part.binaries)
-        owners |= part.owners
-    return Contents(files=files, binaries=tuple(binaries.items()), owners=owners)
-
-
-class ContentsReader:
-    """Looks at files one by one."""
-
-    def __init__(self) -> None:
-        self._files = 0
-        self._binaries: dict[str, Binary] = {}
-        self._records: dict[str, bytes] = {}
-        self._record_bytes = 0
-
-    def see(self, path: str, first: bytes | bytearray, size: int) -> None:
-        """Look at a file.
-
-        Args:
-            path: Where it is.
-            first: Its first `FIRST_BYTES`, or more, or all of it if it is shorter. Of a RECORD: all of it.
-            size: Its bytes.
-        """
-        self._files += 1
-        binary = _identify(bytes(first[:FIRST_BYTES]), size)
-        if binary is not None:
-            self._binaries[path] = binary
-        elif len(first) == size and distribution_of(path) and self._record_bytes + size <= LARGEST_RECORD:
-            self._records[path] = bytes(first)
-            self._record_bytes += size
-
-    def contents(self) -> Contents:
-        """Give what was seen."""
-        owners: dict[str, str] = {}
-        if self._binaries:
-            for path, record in self._records.items():
-                name = distribution_of(path) or ""
-                owners.update(dict.fromkeys(owned_paths(path, record, self._binaries), name))
-        return Contents(files=self._files, binaries=tuple(self._binaries.items()), owners=owners)
-
-
-def _identify(first: bytes, size: int) -> Binary | None:
-    binary = identify(first[:HEAD_SIZE])
-    if binary is None or not first.startswith(DOS_MAGIC) or not binary.undecided:
-        return binary
-    offset = pe_offset(first[:HEAD_SIZE]) or 0
-    if offset + len(PE_SIGNATURE) > size:
-        return None  # a program for MS-DOS, or no program: what would be the offset is something else
-    if offset + PE_HEADER_SIZE > len(first) < size:
-        return binary
-    header = read_pe(first[offset : offset + PE_HEADER_SIZE])
-    return from_pe(header) if header else None
+    """Put what was seen in parts side by side."""
+    listed = list(parts)
+    return Contents(
+        files=sum(part.files for part in listed),
+        entries=tuple(seen for part in listed for seen in part.entries),
+        binaries=tuple({path: binary for part in listed for path, binary in part.binaries}.items()),
+        texts={path: text for part in listed for path, text in part.texts.items()},
+        shebangs={path: line for part in listed for path, line in part.shebangs.items()},
+        secrets=tuple(pair for part in listed for pair in part.secrets),
+        whole=all(part.whole for part in listed),
+    )

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 __all__ = ["Finding", "Severity", "printable"]
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class Finding:
 
     Attributes:
         code: Names the rule, for programs: ``elf-machine``.
-        severity: An error refuses the image.
+        severity: An error refuses the artifact; a note is told to whoever asks for all there is.
         path: The file inside the image; empty where it is about the image itself.
         package: The distribution it belongs to, ``numpy 2.1.0``, or None if unknown.
         found: What is there, to follow the subject: ``is an x86-64 ELF file``.
@@ -38,6 +38,18 @@ class Finding:
         subject = ": ".join(part for part in (self.package, self.path) if part)
         sentence = f"{subject} {self.found}" if subject else self.found
         return printable(f"{sentence}, but {self.wanted}" if self.wanted else sentence)
+
+    @classmethod
+    def from_json(cls, data: Any) -> Finding:  # noqa: ANN401
+        """Make a finding of what `to_json` returned.
+
+        Raises:
+            ValueError: It is not that.
+        """
+        try:
+            return cls(**{name: value for name, value in data.items() if name != "sentence"})
+        except (AttributeError, TypeError) as error:
+            raise ValueError(f"no finding: {error}") from None
 
     def to_json(self) -> dict[str, Any]:
         """Return values that the ``json`` module writes, the sentence included."""

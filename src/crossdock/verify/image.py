@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from crossdock.errors import CrossdockError, LayerUnreadableError, LayerUnsupportedError, LayoutUnreadableError
 from crossdock.oci.layout_files import Layout, blob_path, open_layout, parse_json, read_file, sha256_of
-from crossdock.verify.findings import Finding, LayerClaim
+from crossdock.verify.claim import Claim, ImageConfig
+from crossdock.verify.claims import LayerClaim
+from crossdock.verify.finding import Finding
 from crossdock.verify.platforms import Platform
 from crossdock.verify.proof import prove_image
 from crossdock.verify.report import ImageReport, OtherManifest, Report
 from crossdock.verify.scan import LayerFacts, scan_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
-__all__ = ["ScanCache", "verify_layout", "verify_opened"]
+    from crossdock.verify.exceptions import Allowance
+
+__all__ = ["ScanCache", "SeenImage", "verify_layout", "verify_opened"]
 
 _INDEX_TYPES: Final = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
@@ -46,6 +50,25 @@ class ScanCache(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenImage:
+    """An image that was read.
+
+    Attributes:
+        platform: From its config.
+        digest: Of its manifest.
+        manifest: Its manifest.
+        config: Its config.
+        layers: What is in its layers, lowest first.
+    """
+
+    platform: Platform
+    digest: str
+    manifest: dict[str, Any]
+    config: dict[str, Any]
+    layers: tuple[LayerFacts, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
     """A manifest that an index names."""
 
@@ -54,7 +77,13 @@ class _Entry:
     manifest: dict[str, Any]
 
 
-def verify_layout(path: Path, *, scan_cache: ScanCache | None = None, allow: Sequence[str] = ()) -> Report:
+def verify_layout(
+    path: Path,
+    *,
+    scan_cache: ScanCache | None = None,
+    allow: Sequence[Allowance] = (),
+    claims: Sequence[Claim] = (),
+) -> Report:
     """Prove every image in a layout.
 
     Every blob that index, manifests and configs name must be there with its size and digest; all files of all layers
@@ -63,22 +92,44 @@ def verify_layout(path: Path, *, scan_cache: ScanCache | None = None, allow: Seq
     Args:
         path: A layout directory, or a tar archive of one.
         scan_cache: Spares reading layers that are known; their blobs are hashed all the same.
-        allow: Paths that may hold programs for other machines: see `crossdock.verify.findings.judge`.
+        allow: Exceptions to the rules.
+        claims: What the image is said to be: each has to be there, and is compared with the image for its platform.
 
     Raises:
         LayoutUnreadableError: There is no layout at all, or its ``index.json`` cannot be read. Everything else that is
             wrong is a finding.
     """
-    return verify_opened(open_layout(path), str(path), scan_cache=scan_cache, allow=allow)
+    return verify_opened(open_layout(path), str(path), scan_cache=scan_cache, allow=allow, claims=claims)
 
 
 def verify_opened(
-    layout: Layout, subject: str, *, scan_cache: ScanCache | None = None, allow: Sequence[str] = ()
+    layout: Layout,
+    subject: str,
+    *,
+    scan_cache: ScanCache | None = None,
+    allow: Sequence[Allowance] = (),
+    claims: Sequence[Claim] = (),
+    checked: Collection[str] = (),
+    watch: Callable[[SeenImage], object] = lambda _: None,
 ) -> Report:
-    """Prove every image in a layout that is open; ``subject`` names it, all else is like `verify_layout`."""
+    """Prove every image in a layout that is open.
+
+    All is like `verify_layout`, beside these:
+
+    Args:
+        layout: The layout.
+        subject: Names it.
+        scan_cache: See `verify_layout`.
+        allow: See `verify_layout`.
+        claims: See `verify_layout`.
+        checked: Digests of layers that are there as they should be, as somebody saw already: of these nothing is read
+            if the cache knows them.
+        watch: Is given each image that could be read whole.
+    """
     index = parse_json(read_file(layout, "index.json"), name="index.json")
-    run = _Run(layout, scan_cache, allow)
+    run = _Run(layout, scan_cache, allow, claims, checked, watch)
     run.index(index, depth=0)
+    run.findings += _missing(claims, run.images)
     if not run.images:
         run.findings.append(_error("no-image", "the layout holds no image that was proved", hint=_REBUILD))
     return Report(
@@ -92,10 +143,21 @@ def verify_opened(
 class _Run:
     """One walk through a layout; collects what is found."""
 
-    def __init__(self, layout: Layout, cache: ScanCache | None, allow: Sequence[str]) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        cache: ScanCache | None,
+        allow: Sequence[Allowance],
+        claims: Sequence[Claim],
+        checked: Collection[str],
+        watch: Callable[[SeenImage], object],
+    ) -> None:
         self._layout = layout
         self._cache = cache
         self._allow = allow
+        self._checked = checked
+        self._watch = watch
+        self._claims = {(claim.platform.os, claim.platform.architecture): claim for claim in claims}
         self._scanned: dict[tuple[str, str], LayerFacts | Finding] = {}
         self._seen: set[tuple[str, Platform | None]] = set()
         self.images: list[ImageReport] = []
@@ -109,6 +171,8 @@ class _Run:
             found = f"nested more than {_MAX_DEPTH} deep" if depth > _MAX_DEPTH else "without a list of manifests"
             self.findings.append(_error("index-malformed", f"there is an index {found}", hint=_REBUILD))
             return
+        if depth:
+            self.findings += _twice(manifests)
         for descriptor in manifests:
             if len(self._seen) > _MAX_MANIFESTS:
                 self.findings.append(_error("index-malformed", f"there are more than {_MAX_MANIFESTS:,} manifests"))
@@ -155,7 +219,9 @@ class _Run:
         self.images.append(self._image(entry, config, layers))
 
     def _image(self, entry: _Entry, config_descriptor: dict[str, Any], layers: list[Any]) -> ImageReport:
-        report = ImageReport(platform=None, digest=entry.digest, layers=0, files=0, machines={}, findings=())
+        report = ImageReport(
+            platform=None, digest=entry.digest, layers=0, files=0, packages=0, machines={}, findings=()
+        )
         try:
             config = self._json(config_descriptor, what="config")
         except _Broken as broken:
@@ -174,8 +240,21 @@ class _Run:
         facts, claims, problems = self._layers(layers, diff_ids)
         if problems and not facts:
             return replace(report, platform=platform, findings=tuple(problems))
+        if problems:
+            # Nothing can be missed that may be in a layer which could not be read.
+            facts = [replace(layer, contents=replace(layer.contents, whole=False)) for layer in facts]
+        else:
+            self._watch(
+                SeenImage(
+                    platform=platform,
+                    digest=entry.digest,
+                    manifest=entry.manifest,
+                    config=config,
+                    layers=tuple(facts),
+                )
+            )
         report = prove_image(
-            platform,
+            self._claim(platform, config),
             facts,
             claims=claims,
             entry=entry.platform,
@@ -183,6 +262,10 @@ class _Run:
             allow=self._allow,
         )
         return replace(report, findings=(*problems, *report.findings))
+
+    def _claim(self, platform: Platform, config: dict[str, Any]) -> Claim:
+        said = self._claims.get((platform.os, platform.architecture), Claim(platform=platform, subject="image"))
+        return replace(said, platform=platform, subject="image", config=_run_config(config))
 
     def _layers(
         self, layers: list[Any], diff_ids: list[Any]
@@ -215,7 +298,8 @@ class _Run:
         known = self._cache.get(digest) if self._cache else None
         try:
             if known and (known.digest, known.media_type) == (digest, media_type):
-                self._check_digest(name, digest, what="layer")
+                if digest not in self._checked:
+                    self._check_digest(name, digest, what="layer")
                 return known
             with self._layout.open(name) as stream:
                 facts = scan_layer(stream, media_type=media_type)
@@ -263,6 +347,41 @@ class _Run:
             raise _Broken(_error("blob-digest", found, hint=_REBUILD))
 
 
+def _twice(manifests: list[Any]) -> list[Finding]:
+    """Tell which platforms an index has two images for, of which each engine takes another (or any)."""
+    found: dict[str, str] = {}
+    findings = []
+    for descriptor in manifests:
+        spelled = descriptor.get("platform") if isinstance(descriptor, dict) else None
+        if not isinstance(spelled, dict):
+            continue
+        platform = Platform.from_json(spelled)
+        if platform is None or platform.is_unknown:
+            continue
+        key = str([platform.canonical, spelled.get("os.version"), spelled.get("os.features")])
+        digest = str(descriptor.get("digest"))[:100]
+        if found.setdefault(key, digest) != digest:
+            wanted = f"{found[key]} is for that platform as well"
+            hint = "leave one of them out: which of them is run is anybody's guess"
+            findings.append(_error("platform-twice", f"{digest} is for {platform}", wanted=wanted, hint=hint))
+    return findings
+
+
+def _missing(claims: Sequence[Claim], images: Sequence[ImageReport]) -> list[Finding]:
+    """Tell which platforms are wanted that no image is for."""
+    there = [image.platform for image in images if image.platform is not None]
+    return [
+        _error(
+            "platform-missing",
+            f"there is no image for {claim.platform}",
+            wanted=f"it is wanted, and there are: {', '.join(map(str, there)) or 'none'}",
+            hint="build it for that platform as well, or name another",
+        )
+        for claim in claims
+        if not any(platform.same_machine(claim.platform) for platform in there)
+    ]
+
+
 class _Broken(Exception):  # noqa: N818  carries a finding to where it is collected; no user sees it
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.found)
@@ -304,6 +423,27 @@ def _not_an_image(entry: _Entry, config: dict[str, Any]) -> str:
         kind = entry.manifest.get("artifactType") or config.get("mediaType")
         return f"an artifact of type {str(kind)[:100]}, no image"
     return ""
+
+
+def _run_config(config: dict[str, Any]) -> ImageConfig:
+    """Read how an image is run; what is not of the form it has to be is left out."""
+    run = config.get("config")
+    run = run if isinstance(run, dict) else {}
+
+    def texts(key: str) -> list[str]:
+        value = run.get(key)
+        return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+    def text(key: str) -> str:
+        value = run.get(key)
+        return value if isinstance(value, str) else ""
+
+    return ImageConfig(
+        env={name: value for name, _, value in (item.partition("=") for item in texts("Env"))},
+        entrypoint=(*texts("Entrypoint"), *texts("Cmd")),
+        user=text("User"),
+        working_dir=text("WorkingDir"),
+    )
 
 
 def _error(code: str, found: str, *, wanted: str = "", hint: str = "") -> Finding:

@@ -36,17 +36,32 @@ class Platform:
             return None
         return cls(os=str(fields[0]), architecture=str(fields[1]), variant=str(fields[2]))
 
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """Read what ``str`` gave.
+
+        Raises:
+            ValueError: It is not that.
+        """
+        os, slash, rest = text.partition("/")
+        architecture, _, variant = rest.partition("/")
+        if not os or not slash or not architecture:
+            raise ValueError(f"no platform: {text[:100]!r}")
+        return cls(os=os, architecture=architecture, variant=variant)
+
     @property
     def is_unknown(self) -> bool:
         """Whether it is the mark of a manifest that is no image, such as a build attestation."""
         return self.os == self.architecture == "unknown"
 
+    @property
+    def canonical(self) -> tuple[str, str, str]:
+        """The three fields, an absent variant taken for its default."""
+        return self.os, self.architecture, self.variant or _DEFAULT_VARIANTS.get(self.architecture, "")
+
     def same_machine(self, other: Platform) -> bool:
         """Compare, taking an absent variant for its default."""
-        return (self.os, self.architecture, self._variant()) == (other.os, other.architecture, other._variant())
-
-    def _variant(self) -> str:
-        return self.variant or _DEFAULT_VARIANTS.get(self.architecture, "")
+        return self.canonical == other.canonical
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)

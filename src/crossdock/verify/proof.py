@@ -1,57 +1,106 @@
-"""One image, judged by all rules: what both a build and ``crossdock verify`` come down to."""
+"""One image or bundle, proved: what both a build and ``crossdock verify`` come down to."""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from crossdock.verify.findings import judge, judge_layers, judge_platforms, owners_of
-from crossdock.verify.report import ImageReport, count_machines
+from crossdock.verify.claim import Case
+from crossdock.verify.claims import judge_layers, judge_platforms
+from crossdock.verify.exceptions import apply_allowances
+from crossdock.verify.judging import judge
+from crossdock.verify.report import ImageReport
+from crossdock.verify.tree import Tree
+from crossdock.verify.wheels import judge_wheels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
-    from crossdock.verify.findings import LayerClaim
+    from packaging.tags import Tag
+
+    from crossdock.verify.claim import Claim
+    from crossdock.verify.claims import LayerClaim
+    from crossdock.verify.contents import Contents
+    from crossdock.verify.exceptions import Allowance
+    from crossdock.verify.finding import Finding
     from crossdock.verify.platforms import Platform
     from crossdock.verify.scan import LayerFacts
 
-__all__ = ["prove_image"]
+__all__ = ["prove_bundle", "prove_image"]
 
 
 def prove_image(
-    platform: Platform,
+    claim: Claim,
     facts: Sequence[LayerFacts],
     *,
     claims: Sequence[LayerClaim],
     entry: Platform | None = None,
     digest: str = "",
-    owners: Mapping[str, str] | None = None,
-    allow: Sequence[str] = (),
+    allow: Sequence[Allowance] = (),
 ) -> ImageReport:
     """Judge an image by what its layers hold and what its manifest, config and index entry say.
 
     Args:
-        platform: From its config.
+        claim: What it is; its platform is that of the config.
         facts: Of its layers, lowest first.
         claims: What manifest and config say of the same layers.
-        entry: From its entry in an index, if it has one with a platform.
+        entry: The platform in its entry in an index, if it has one.
         digest: Of its manifest.
-        owners: Paths to distributions, in addition to what the layers say themselves.
-        allow: Paths that may hold programs for other machines: see `judge`.
+        allow: Exceptions.
 
     Raises:
         ValueError: There are not as many claims as facts.
     """
-    known = {**owners_of(facts), **(owners or {})}
-    findings = [
-        *judge_platforms(entry, platform),
-        *judge_layers(claims, facts),
-        *judge(platform.os, platform.architecture, platform.variant, facts, known, allow=allow, image=True),
-    ]
+    before = [*judge_platforms(entry, claim.platform), *judge_layers(claims, facts)]
+    return _proved(claim, [layer.contents for layer in facts], before, digest, allow)
+
+
+def prove_bundle(
+    claim: Claim,
+    contents: Sequence[Contents],
+    *,
+    digest: str = "",
+    allow: Sequence[Allowance] = (),
+    wheels: Collection[str] = (),
+    tags: Collection[Tag] = (),
+) -> ImageReport:
+    """Judge what goes into a bundle by what it is for.
+
+    Args:
+        claim: What it is for.
+        contents: What was seen in each part.
+        digest: ``sha256:…`` of the file, if it is one.
+        allow: Exceptions.
+        wheels: File names of the wheels in it.
+        tags: Wheel tags that the target takes: each wheel must have one of them.
+    """
+    return _proved(claim, contents, judge_wheels(wheels, tags), digest, allow)
+
+
+def _proved(
+    claim: Claim, contents: Sequence[Contents], before: Sequence[Finding], digest: str, allow: Sequence[Allowance]
+) -> ImageReport:
+    tree = Tree(contents)
+    findings = apply_allowances([*before, *judge(tree, claim)], allow, dt.datetime.now(dt.UTC).date())
     return ImageReport(
-        platform=platform,
+        platform=claim.platform,
         digest=digest,
-        layers=len(facts),
-        files=sum(layer.files for layer in facts),
-        machines=count_machines(facts),
+        layers=len(contents),
+        files=tree.files,
+        packages=len({(item.name, item.version) for item in tree.distributions}),
+        machines=dict(Counter(binary.kind for part in contents for _, binary in part.binaries)),
         findings=tuple(findings),
+        natives_by_package=_natives_by_package(Case(tree, claim)),
     )
+
+
+def _natives_by_package(case: Case) -> dict[str, int]:
+    """Count the programs of each installed distribution; one without any is there with 0."""
+    found = {item.name: 0 for item in case.tree.installed}
+    folders = {item.folder for item in case.tree.installed}
+    for path in case.natives:
+        owner = case.tree.owners.get(path)
+        if owner is not None and owner.folder in folders:
+            found[owner.name] += 1
+    return dict(sorted(found.items()))

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from crossdock.errors import ArtifactRefusedError
-from crossdock.verify.findings import Finding, printable
+from crossdock.errors import (
+    AbiRefusedError,
+    ArtifactRefusedError,
+    ContentsRefusedError,
+    PackagesRefusedError,
+    UnprovedError,
+)
+from crossdock.verify.codes import AREAS, area_of
+from crossdock.verify.finding import Finding, printable
+from crossdock.verify.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from crossdock.verify.findings import Seen
-    from crossdock.verify.platforms import Platform
+    from crossdock.verify.codes import Area
 
-__all__ = ["ImageReport", "OtherManifest", "Report", "count_machines"]
+__all__ = ["ImageReport", "OtherManifest", "Report"]
+
+#: What `Report.to_json` follows: docs/verify.schema.json.
+SCHEMA: Final = "crossdock.verify/1"
 
 _MOST_ALIKE: Final = 3
 _MOST_IN_ERROR: Final = 5
@@ -31,16 +40,25 @@ class ImageReport:
         digest: Of its manifest; may be empty for an image that is not written yet.
         layers: How many were read to their end.
         files: How many regular files and hardlinks were looked at.
+        packages: How many distributions say what they are.
         machines: How many programs there are, by kind: ``aarch64 ELF``.
         findings: All that is wrong, or worth knowing.
+        natives_by_package: How many programs for the platform each installed distribution has, by normalised name.
     """
 
     platform: Platform | None
     digest: str
     layers: int
     files: int
+    packages: int
     machines: dict[str, int]
     findings: tuple[Finding, ...]
+    natives_by_package: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def natives(self) -> int:
+        """How many programs and libraries were looked at."""
+        return sum(self.machines.values())
 
     @property
     def errors(self) -> int:
@@ -52,6 +70,27 @@ class ImageReport:
         """Whether there was no error."""
         return self.errors == 0
 
+    @classmethod
+    def from_json(cls, data: Any) -> ImageReport:  # noqa: ANN401
+        """Make a report of what `to_json` returned.
+
+        Raises:
+            ValueError: It is not that.
+        """
+        try:
+            spelled = data["platform"]
+            return cls(
+                platform=None if spelled is None else Platform.parse(spelled),
+                digest=str(data["digest"]),
+                layers=int(data["layers"]),
+                files=int(data["files"]),
+                packages=int(data["packages"]),
+                machines={str(kind): int(count) for kind, count in data["machines"].items()},
+                findings=tuple(map(Finding.from_json, data["findings"])),
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"no report: {error}") from None
+
     def to_json(self) -> dict[str, Any]:
         """Return values that the ``json`` module writes."""
         return {
@@ -60,6 +99,8 @@ class ImageReport:
             "ok": self.ok,
             "layers": self.layers,
             "files": self.files,
+            "natives": self.natives,
+            "packages": self.packages,
             "machines": dict(sorted(self.machines.items())),
             "findings": [finding.to_json() for finding in self.findings],
         }
@@ -100,6 +141,11 @@ class Report:
         return self.findings + tuple(finding for image in self.images for finding in image.findings)
 
     @property
+    def exit_code(self) -> int:
+        """0 if all is well; else that of the refusal: see `require_ok`."""
+        return 0 if self.ok else _refusal(self).exit_code
+
+    @property
     def ok(self) -> bool:
         """Whether something was proved and there was no error."""
         return bool(self.images) and all(finding.severity != "error" for finding in self.all_findings)
@@ -107,6 +153,7 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Return values that the ``json`` module writes."""
         return {
+            "schema": SCHEMA,
             "subject": self.subject,
             "ok": self.ok,
             "images": [image.to_json() for image in self.images],
@@ -114,26 +161,34 @@ class Report:
             "findings": [finding.to_json() for finding in self.findings],
         }
 
-    def to_text(self) -> str:
-        """Return a table of the images, then the findings; safe to print on any terminal."""
-        rows = [("PLATFORM", "DIGEST", "FILES", "PROGRAMS", "RESULT"), *(_row(image) for image in self.images)]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    def to_text(self, *, notes: bool = False) -> str:
+        """Return a table of the images, then the findings; safe to print on any terminal.
+
+        Args:
+            notes: Tell also what is only worth a note.
+        """
+        rows = [
+            ("PLATFORM", "DIGEST", "FILES", "PACKAGES", "PROGRAMS", "RESULT"),
+            *(_row(image) for image in self.images),
+        ]
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
         lines = [f"{'ok' if self.ok else 'REFUSED'}: {printable(self.subject)}"]
         for row in rows if self.images else ():
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-            lines.append("  ".join([*cells, row[4]]))
+            lines.append("  ".join([*cells, row[5]]))
         lines += [f"not judged: {_short(other.digest)}: {printable(other.reason)}" for other in self.others]
-        lines += _finding_lines(self.findings)
+        lines += _finding_lines(self.findings, notes=notes)
         for image in self.images:
-            heading = [f"{_platform(image)}:"] if image.findings else []
-            lines += heading + [f"  {line}" for line in _finding_lines(image.findings)]
+            told = list(_finding_lines(image.findings, notes=notes))
+            lines += [f"{_platform(image)}:"] * bool(told) + [f"  {line}" for line in told]
         return "\n".join(lines) + "\n"
 
     def require_ok(self) -> None:
         """Refuse the artifact unless it is all right.
 
         Raises:
-            ArtifactRefusedError: There are errors, or nothing was proved.
+            ArtifactRefusedError: There are errors, or nothing was proved; a class of its own for each area of findings
+                says of what kind the weightiest is.
         """
         if self.ok:
             return
@@ -141,7 +196,7 @@ class Report:
         sentences = [finding.sentence for finding in errors[:_MOST_IN_ERROR]] or ["it holds no image"]
         if len(errors) > _MOST_IN_ERROR:
             sentences.append(f"and {len(errors) - _MOST_IN_ERROR} more errors")
-        raise ArtifactRefusedError(
+        raise _refusal(self)(
             f"{printable(self.subject)} is not what it claims to be",
             why="\n       ".join(sentences),
             hint=errors[0].hint if errors else "",
@@ -149,25 +204,35 @@ class Report:
         )
 
 
-def count_machines(facts: Sequence[Seen]) -> dict[str, int]:
-    """Count the programs in layers by their kind."""
-    return dict(Counter(binary.kind for layer in facts for _, binary in layer.binaries))
+_REFUSALS: Final[dict[Area, type[ArtifactRefusedError]]] = {
+    "machines": ArtifactRefusedError,
+    "abi": AbiRefusedError,
+    "packages": PackagesRefusedError,
+    "contents": ContentsRefusedError,
+    "unproved": UnprovedError,
+}
 
 
-def _row(image: ImageReport) -> tuple[str, str, str, str, str]:
+def _refusal(report: Report) -> type[ArtifactRefusedError]:
+    areas = {area_of(finding.code) for finding in report.all_findings if finding.severity == "error"}
+    return next((_REFUSALS[area] for area in AREAS if area in areas), UnprovedError)
+
+
+def _row(image: ImageReport) -> tuple[str, str, str, str, str, str]:
     machines = ", ".join(f"{count} {kind}" for kind, count in sorted(image.machines.items())) or "none"
-    warnings = len(image.findings) - image.errors
+    warnings = sum(1 for finding in image.findings if finding.severity == "warning")
     notes = [_count(image.errors, "error")] * bool(image.errors) + [_count(warnings, "warning")] * bool(warnings)
     result = ("ok" if image.ok else "REFUSED") + (f" ({', '.join(notes)})" if notes else "")
-    return _platform(image), _short(image.digest), f"{image.files:,}", machines, result
+    return _platform(image), _short(image.digest), f"{image.files:,}", f"{image.packages:,}", machines, result
 
 
-def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
+def _finding_lines(findings: Sequence[Finding], *, notes: bool) -> Iterator[str]:
     # A wrong wheel brings many findings that differ by the file alone: a few of them are enough to read.
     def alike(finding: Finding) -> tuple[str, str, str, str]:
         return finding.severity, finding.code, finding.package or "", finding.found
 
-    for _, items in groupby(sorted(findings, key=alike), key=alike):
+    told = [finding for finding in findings if notes or finding.severity != "note"]
+    for _, items in groupby(sorted(told, key=alike), key=alike):
         group = list(items)
         for finding in group[:_MOST_ALIKE]:
             yield f"{finding.severity} [{finding.code}] {finding.sentence}"

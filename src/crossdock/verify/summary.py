@@ -2,43 +2,66 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
-from collections import Counter
+import zlib
 from dataclasses import MISSING, asdict, fields
 from typing import Any, Final
 
-from crossdock.verify.binary import Binary
+from crossdock.headers.binary import Binary
+from crossdock.headers.linking import Linking
+from crossdock.verify.contents import Contents, binary_from_json
+from crossdock.verify.distributions import read_distributions
 from crossdock.verify.scan import DEFAULT_LIMITS, LayerFacts
 
 __all__ = ["LONGEST_SUMMARY", "read_summary", "write_summary"]
 
-#: Characters of a summary. Layers have a few kinds of programs; one of many hundred is not worth being written down.
+#: Characters of a summary: most layers need a few hundred; that of a thousand programs is not worth being written down.
 LONGEST_SUMMARY: Final = 32 << 10
-_VERSION: Final = 1
+#: Bytes of what it unpacks to.
+_MOST_UNPACKED: Final = 4 << 20
+_VERSION: Final = 2
 #: No layer has so many; each costs memory wherever the summary is read.
-_MOST_PROGRAMS: Final = 100_000
-_LONGEST_TEXT: Final = 200
+_MOST_PROGRAMS: Final = 20_000
+_MOST_ITEMS: Final = 10_000
+_LONGEST_TEXT: Final = 4096
 _MOST_MACHINES: Final = 32
+_LEVEL: Final = 9
 _FORMATS: Final = frozenset({"elf", "macho", "pe"})
-_DEFAULTS: Final = {item.name: item.default for item in fields(Binary) if item.default is not MISSING}
+
+
+def _defaults(cls: type) -> dict[str, Any]:
+    return {item.name: item.default for item in fields(cls) if item.default is not MISSING}
+
+
+_BINARY_DEFAULTS: Final = _defaults(Binary)
+_LINKING_DEFAULTS: Final = _defaults(Linking)
 
 
 def write_summary(facts: LayerFacts) -> str | None:
-    """Write the programs of a layer, each kind once with a path and how many there are; None if that is too long.
+    """Write what the programs of a layer need and which distributions it has; None if that is too long.
 
-    Programs of one kind are judged alike, but for exceptions by path: so only a layer that needs none may be
-    summarised.
+    It says nothing of all other files, so only a layer in which every rule is content may be summarised.
     """
-    counts = Counter(binary for _, binary in facts.binaries)
-    if len(facts.binaries) > _MOST_PROGRAMS or not all(_is_sound(binary) for binary in counts):
+    import deflate
+
+    contents = facts.contents
+    if len(contents.binaries) > _MOST_PROGRAMS or not all(_is_sound(binary) for _, binary in contents.binaries):
         return None
-    first: dict[Binary, str] = {}
-    for path, binary in facts.binaries:
-        first.setdefault(binary, path)
-    programs = [[first[binary], count, _short(binary)] for binary, count in counts.items()]
-    value = {"version": _VERSION, "files": facts.files, "tar_size": facts.tar_size, "programs": programs}
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return text if len(text) <= LONGEST_SUMMARY else None
+    value = {
+        "version": _VERSION,
+        "files": contents.files,
+        "programs": [[path, _short(binary)] for path, binary in contents.binaries],
+        "packages": [[item.folder, item.name, item.version] for item in read_distributions(contents.texts)],
+    }
+    try:
+        raw = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return None
+    # The one encoder whose bytes are the same everywhere: they are part of the manifest, and so of the image's digest.
+    text = base64.b64encode(deflate.zlib_compress(raw, _LEVEL)).decode()
+    return text if len(text) <= LONGEST_SUMMARY and len(raw) <= _MOST_UNPACKED else None
 
 
 def read_summary(text: str, *, media_type: str, digest: str, size: int, diff_id: str) -> LayerFacts:
@@ -47,52 +70,93 @@ def read_summary(text: str, *, media_type: str, digest: str, size: int, diff_id:
     Raises:
         ValueError: It is not that.
     """
+    value = _unpacked(text)
+    if not isinstance(value, dict) or value.get("version") != _VERSION:
+        raise ValueError("not a summary, or one of another version")
+    files = _count(value.get("files"))
+    binaries: list[tuple[str, Binary]] = []
+    texts: dict[str, str] = {}
+    try:
+        for path, kind in value["programs"]:
+            binary = binary_from_json(kind)
+            if not _is_sound(binary) or not _is_text(path):
+                raise ValueError("a summary has a program of no known kind")
+            binaries.append((path, binary))
+        for folder, name, version in value["packages"]:
+            if not all(map(_is_text, (folder, name, version))):
+                raise ValueError("a summary has a distribution of no known form")
+            texts[f"{folder}/METADATA"] = f"Name: {name}\nVersion: {version}\n"
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"not a summary: {error}") from None
+    if len(binaries) > min(files, _MOST_PROGRAMS) or len(texts) > files:
+        raise ValueError("a summary counts more programs than files")
+    contents = Contents(files=files, binaries=tuple(binaries), texts=texts, whole=False)
+    return LayerFacts(media_type=media_type, digest=digest, size=size, diff_id=diff_id, contents=contents)
+
+
+def _unpacked(text: str) -> Any:  # noqa: ANN401
     if len(text) > LONGEST_SUMMARY:
         raise ValueError("a summary is too long")
     try:
-        value = json.loads(text)
+        inflater = zlib.decompressobj()
+        raw = inflater.decompress(base64.b64decode(text, validate=True), _MOST_UNPACKED)
+        if not inflater.eof or inflater.unused_data:
+            raise ValueError("a summary is cut short, or too long")
+        return json.loads(raw)
+    except (binascii.Error, zlib.error, UnicodeError) as error:
+        raise ValueError(f"not a summary: {error}") from None
     except RecursionError:
         raise ValueError("a summary is nested too deeply") from None
-    if not isinstance(value, dict) or value.get("version") != _VERSION:
-        raise ValueError("not a summary, or one of another version")
-    files, tar_size = _count(value.get("files")), _count(value.get("tar_size"), DEFAULT_LIMITS.max_bytes)
-    binaries: list[tuple[str, Binary]] = []
-    try:
-        for path, count, kind in value["programs"]:
-            binary = Binary(**{**kind, "machines": tuple(kind.get("machines", ()))})
-            if not _is_sound(binary):
-                raise ValueError("a summary has a program of no known kind")
-            if not isinstance(path, str) or len(binaries) + _count(count, _MOST_PROGRAMS) > min(files, _MOST_PROGRAMS):
-                raise ValueError("a summary counts more programs than files")
-            binaries += [(path, binary)] * count
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"not a summary: {error}") from None
-    return LayerFacts(
-        media_type=media_type,
-        digest=digest,
-        size=size,
-        diff_id=diff_id,
-        tar_size=tar_size,
-        files=files,
-        binaries=tuple(binaries),
-    )
 
 
 def _short(binary: Binary) -> dict[str, Any]:
-    return {key: value for key, value in asdict(binary).items() if key not in _DEFAULTS or value != _DEFAULTS[key]}
+    short = _changed(asdict(binary), _BINARY_DEFAULTS)
+    if binary.linking:
+        short["linking"] = [_changed(asdict(linking), _LINKING_DEFAULTS) for linking in binary.linking]
+    return short
+
+
+def _changed(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in defaults or value != defaults[key]}
 
 
 def _is_sound(binary: Binary) -> bool:
     """Whether every field is what it may be: texts among them are printed, and all of it is compared and hashed."""
-    texts = (binary.label, binary.os_abi, binary.float_abi, binary.undecided, *binary.machines)
+    texts = (binary.label, binary.os_abi, binary.float_abi, binary.undecided, binary.damaged, *binary.machines)
     return (
-        binary.format in _FORMATS
+        isinstance(binary.format, str)
+        and binary.format in _FORMATS
         and len(binary.machines) <= _MOST_MACHINES
-        and all(isinstance(text, str) and text.isprintable() and len(text) <= _LONGEST_TEXT for text in texts)
+        and len(binary.linking) <= _MOST_MACHINES
+        and all(map(_is_text, texts))
         and (binary.bits is None or (type(binary.bits) is int and binary.bits in (32, 64)))
         and isinstance(binary.hosted, bool)
         and isinstance(binary.managed, bool)
+        and all(map(_is_sound_linking, binary.linking))
     )
+
+
+def _is_sound_linking(linking: Linking) -> bool:
+    for name, default in _LINKING_DEFAULTS.items():
+        value = getattr(linking, name)
+        if isinstance(default, bool):
+            sound = isinstance(value, bool)
+        elif isinstance(default, str):
+            sound = _is_text(value)
+        else:
+            sound = isinstance(value, tuple) and len(value) <= _MOST_ITEMS
+            sound = sound and all(_is_pair(item) if name == "versions" else _is_text(item) for item in value)
+        if not sound:
+            return False
+    return True
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(map(_is_text, value))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST_TEXT
 
 
 def _count(value: object, most: int = DEFAULT_LIMITS.max_members) -> int:

@@ -18,6 +18,7 @@ from crossdock.bundles.zippart import MadePart, PartRecipe, PartWriter, install_
 from crossdock.errors import BadWheelError, BundleError, BundleTooLargeError, DamagedLayerError, FileCollisionError
 from crossdock.store import Store
 from crossdock.verify.contents import Contents
+from crossdock.verify.tree import Tree
 from crossdock.wheels.scheme import flat
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def test_every_program_is_seen_with_its_owner(tmp_path: Path, store: Store) -> N
     assert contents.files == 6
     ((path, binary),) = contents.binaries
     assert (path, binary.kind) == ("fast.so", "aarch64 ELF")
-    assert contents.owners == {"fast.so": "fast-code 1.0"}
+    assert Tree([contents]).package_of("fast.so") == "fast-code 1.0"
     assert Contents.from_json(contents.to_json()) == contents
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tomllib
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from crossdock.errors import ConfigError
 from crossdock.projects.config import Config, read_config
+from crossdock.verify.exceptions import Allowance
 
 EVERYTHING = """
 targets = ["linux/arm64", "linux/amd64+glibc2.28"]
@@ -45,6 +47,12 @@ check-valid-until = false
 
 [verify]
 allow = ["**/*.exe"]
+
+[[verify.exceptions]]
+code = "tag-lie"
+package = "Some.Package"
+reason = "seen to work"
+expires = 2027-01-31
 """
 
 
@@ -71,7 +79,10 @@ def test_every_setting_is_read() -> None:
         lock="requirements.lock",
         extras=("fast",),
         groups=(),
-        allow=("**/*.exe",),
+        allow=(
+            Allowance(path="**/*.exe"),
+            Allowance(code="tag-lie", package="some-package", reason="seen to work", expires=dt.date(2027, 1, 31)),
+        ),
         mirror="https://mirror.example/debian",
         security_mirror="https://mirror.example/security",
         keyring="keys.gpg",

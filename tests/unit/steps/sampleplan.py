@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import struct
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +29,17 @@ from crossdock.services import Services
 from crossdock.steps.outputs import Outputs
 from crossdock.store import Store
 from crossdock.targets import Target, parse_platform, parse_python
+from crossdock.verify.exceptions import Allowance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from crossdock.oci.registry import Repository
     from crossdock.steps.stack import LayerForm
+
+#: The base has no layers, and so no Python.
+ALLOWED = (Allowance(path="app/.venv/bin/python*"),)
 
 FACTS = BaseFacts(
     libc="glibc", libc_version=(2, 36), python_version="3.12.8", python_path="/usr/bin/python3", user="1:1", home="/"
@@ -50,6 +56,10 @@ name = "demo"
 version = "1.0"
 [tool.crossdock]
 entrypoint = ["python", "-m", "demo"]
+
+# The base has no layers, and so no Python.
+[tool.crossdock.verify]
+allow = ["app/.venv/bin/python*"]
 """
 BACKEND = """
 import os, zipfile
@@ -228,6 +238,11 @@ class Registry:
         if len(data) != descriptor.size:
             raise RegistryContentError(f"cannot read {descriptor.digest} from {self.name}", why="it has another size")
         return data
+
+    @contextmanager
+    def open_blob(self, descriptor: Descriptor) -> Iterator[io.BytesIO]:
+        self.fetched.append(descriptor.digest)
+        yield io.BytesIO(self.small_blob(descriptor))
 
     def has_blob(self, descriptor: Descriptor, *, cancellation: object = None) -> bool:  # noqa: ARG002
         return descriptor.digest in self.blobs

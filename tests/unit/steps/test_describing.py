@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.seen import layer_facts
 from tests.unit.steps.sampleplan import Bench, Registry, make_bench, target
 
+from crossdock.headers.binary import Binary
 from crossdock.layers.cached import MadeLayer, tree_recipe
 from crossdock.oci.model import LAYER_GZIP
 from crossdock.steps.describing import facts_text, is_clean, layer_of
@@ -17,12 +20,13 @@ from crossdock.steps.preparing import Prepared, prepare
 from crossdock.steps.registry_cache import DIFF_ID, FACTS, KEY, LONGEST_FACTS, SEEN, RegistryCache
 from crossdock.steps.stack import LayerForm, Part
 from crossdock.steps.wheel_facts import WheelFacts
-from crossdock.verify.binary import Binary
-from crossdock.verify.scan import LayerFacts
+from crossdock.verify.contents import Contents
 from crossdock.verify.summary import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from crossdock.verify.scan import LayerFacts
 
 AMD64, ARM64 = target("amd64"), target("arm64")
 X86 = Binary(format="elf", machines=("amd64",), label="x86-64", bits=64, os_abi="sysv")
@@ -44,14 +48,12 @@ def ready(bench: Bench) -> Prepared:
 
 
 def facts(*binaries: tuple[str, Binary]) -> LayerFacts:
-    return LayerFacts(
+    return layer_facts(
+        *binaries,
         media_type=LAYER_GZIP,
         digest=f"sha256:{MADE.digest}",
         size=MADE.size,
         diff_id=f"sha256:{MADE.diff_id}",
-        tar_size=1024,
-        files=10,
-        binaries=binaries,
     )
 
 
@@ -61,7 +63,7 @@ def of(parts: Iterable[Part], name: str) -> Part:
 
 def test_all_that_another_machine_needs_is_said(ready: Prepared) -> None:
     part = of(ready.stacks()[0], "native")
-    said = layer_of(part, FinishedLayer(MADE, facts(("a.so", X86))), ready.wheels, AMD64).annotations
+    said = layer_of(part, FinishedLayer(MADE, facts(("a.so", X86)), LAYER_GZIP), ready.wheels, AMD64).annotations
     assert said.keys() == {*part.annotations, *OF_THE_RESULT}
     assert said[KEY] == part.recipe.key
     assert said[DIFF_ID] == f"sha256:{MADE.diff_id}"
@@ -73,33 +75,34 @@ def test_all_that_another_machine_needs_is_said(ready: Prepared) -> None:
 
 def test_a_layer_without_wheels_has_no_facts_about_any(ready: Prepared) -> None:
     part = next(part for part in ready.stacks()[0] if not part.wheels)
-    said = layer_of(part, FinishedLayer(MADE, facts()), ready.wheels, AMD64).annotations
+    said = layer_of(part, FinishedLayer(MADE, facts(), LAYER_GZIP), ready.wheels, AMD64).annotations
     assert said.keys() == {*part.annotations, KEY, DIFF_ID, SEEN}
 
 
 def test_it_is_the_same_whether_the_layer_was_looked_at_or_is_known(ready: Prepared) -> None:
     part = of(ready.stacks()[0], "native")
-    seen = replace(
-        facts(("b.so", X86), ("a.so", X86), ("c.exe", replace(X86, hosted=False))), owners={"b.so": "native 3.0"}
-    )
-    first = layer_of(part, FinishedLayer(MADE, seen), ready.wheels, AMD64)
+    seen = facts(("b.so", X86), ("a.so", X86), ("c.exe", replace(X86, hosted=False)))
+    texts = {"lib/native-3.0.dist-info/METADATA": "Name: Native\nVersion: 3.0\nRequires-Dist: other\n"}
+    seen = replace(seen, contents=replace(seen.contents, texts=texts))
+    first = layer_of(part, FinishedLayer(MADE, seen, LAYER_GZIP), ready.wheels, AMD64)
     known = read_summary(
         first.annotations[SEEN], media_type=LAYER_GZIP, digest=seen.digest, size=seen.size, diff_id=seen.diff_id
     )
-    assert layer_of(part, FinishedLayer(MADE, known), ready.wheels, AMD64) == first
+    assert layer_of(part, FinishedLayer(MADE, known, LAYER_GZIP), ready.wheels, AMD64) == first
 
 
 def test_a_layer_that_does_not_fit_its_target_is_not_offered(ready: Prepared) -> None:
     part = of(ready.stacks()[1], "native")
-    finished = FinishedLayer(MADE, facts(("a.so", X86)))
+    finished = FinishedLayer(MADE, facts(("a.so", X86)), LAYER_GZIP)
     assert layer_of(part, finished, ready.wheels, ARM64).annotations == part.annotations
     assert KEY in layer_of(part, finished, ready.wheels, AMD64).annotations
 
 
 def test_a_layer_of_too_many_kinds_of_programs_is_not_offered(ready: Prepared) -> None:
     part = of(ready.stacks()[0], "native")
-    odd = [(f"{number}.o", replace(X86, label=f"kind {number}")) for number in range(3000)]
-    said = layer_of(part, FinishedLayer(MADE, replace(facts(*odd), files=5000)), ready.wheels, AMD64).annotations
+    odd = [(f"{number}.o", replace(X86, label=sha256(b"%d" % number).hexdigest())) for number in range(2000)]
+    made = MadeLayer("c" * 64, 5, "d" * 64)  # another layer, as a verdict on one is kept
+    said = layer_of(part, FinishedLayer(made, facts(*odd), LAYER_GZIP), ready.wheels, AMD64).annotations
     assert said == part.annotations
 
 
@@ -109,7 +112,7 @@ def test_a_layer_of_too_many_wheels_is_not_offered(ready: Prepared, monkeypatch:
     assert len(json.dumps(long.to_json())) > LONGEST_FACTS
     monkeypatch.setattr(ready.wheels, "facts", lambda *_: long)
     assert facts_text(part, ready.wheels, AMD64) is None
-    assert layer_of(part, FinishedLayer(MADE, facts()), ready.wheels, AMD64).annotations == part.annotations
+    assert layer_of(part, FinishedLayer(MADE, facts(), LAYER_GZIP), ready.wheels, AMD64).annotations == part.annotations
 
 
 def test_a_layer_of_a_wheel_of_which_nothing_is_known_is_not_offered(bench: Bench) -> None:
@@ -121,11 +124,11 @@ def test_a_layer_of_a_wheel_of_which_nothing_is_known_is_not_offered(bench: Benc
     ready = prepare(bench.plan, LayerForm(), RegistryCache(wheels=sized), bench.services("elsewhere", Registry()))
     part = of(ready.stacks()[0], "native")
     assert facts_text(part, ready.wheels, AMD64) is None
-    assert layer_of(part, FinishedLayer(MADE, facts()), ready.wheels, AMD64).annotations == part.annotations
+    assert layer_of(part, FinishedLayer(MADE, facts(), LAYER_GZIP), ready.wheels, AMD64).annotations == part.annotations
 
 
 def test_a_layer_without_files_is_clean() -> None:
-    assert is_clean(replace(facts(), files=0), AMD64)
+    assert is_clean(replace(facts(), contents=Contents(files=0)), AMD64)
 
 
 def test_what_is_only_a_warning_is_clean() -> None:

@@ -17,6 +17,7 @@ from crossdock.steps.making import StoreScanCache, known_layers, seen_in
 from crossdock.steps.registry_cache import DIFF_ID, KEY, SEEN, OfferedLayer, RegistryCache
 from crossdock.steps.stack import Part
 from crossdock.store import Store
+from crossdock.verify.contents import Contents
 from crossdock.verify.scan import scan_layer_file
 from crossdock.verify.summary import write_summary
 
@@ -39,7 +40,7 @@ def made(store: Store, layer: Layer = LAYER) -> MadeLayer:
 def test_a_layer_is_looked_at_once(store: Store) -> None:
     layer = made(store)
     facts = seen_in(layer, LAYER_GZIP, store)
-    assert (facts.diff_id, facts.files, len(facts.binaries)) == (LAYER.diff_id, 2, 1)
+    assert (facts.diff_id, facts.contents.files, len(facts.contents.binaries)) == (LAYER.diff_id, 2, 1)
     store.discard(layer.digest)
     assert seen_in(layer, LAYER_GZIP, store) == facts
 
@@ -49,7 +50,7 @@ def test_what_was_seen_as_a_tar_says_nothing_of_what_is_in_a_gzip(store: Store) 
     layer = made(store)
     honest = seen_in(layer, LAYER_GZIP, store)
     store.record("0" * 64, None)
-    lie = replace(honest, media_type=LAYER_TAR, binaries=(), files=1, diff_id=honest.digest)
+    lie = replace(honest, media_type=LAYER_TAR, contents=Contents(files=1), diff_id=honest.digest)
     StoreScanCache(store).put(honest.digest, lie)
     assert seen_in(layer, LAYER_GZIP, store) == honest
     assert seen_in(layer, LAYER_GZIP, store) == honest
@@ -90,7 +91,7 @@ def offered(tmp_path: Path, layer: Layer = LAYER) -> OfferedLayer:
 
 
 def part(key: str = "f" * 64, *, inputs: LockedLayer | None = None) -> Part:
-    def write(_: object) -> str:
+    def write(*_: object) -> str:
         raise AssertionError("the layer was made")
 
     return Part(LayerRecipe(key, write), "made", {"a": "b"}, inputs=inputs)

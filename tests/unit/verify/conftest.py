@@ -53,8 +53,9 @@ class Make:
         if len(slices) == 1 and not fat:
             ((cpu, subtype),) = slices
             return struct.pack("<IIIIIIII", 0xFEEDFACF, cpu, subtype, 8, 0, 0, 0x85, 0)
-        table = b"".join(struct.pack(">IIIII", *item, 0x4000 * n, 32, 14) for n, item in enumerate(slices, start=1))
-        return struct.pack(">II", 0xCAFEBABE, len(slices)) + table
+        table = b"".join(struct.pack(">IIIII", *item, 0x40 * n, 32, 6) for n, item in enumerate(slices, start=2))
+        head = (struct.pack(">II", 0xCAFEBABE, len(slices)) + table).ljust(0x80, b"\0")
+        return head + b"".join(Make.macho(item).ljust(0x40, b"\0") for item in slices)
 
     @staticmethod
     def zip(path: Path, files: dict[str, bytes], *, prefix: bytes = b"", stored: bool = False) -> Path:

@@ -16,22 +16,38 @@ from crossdock.bundles.folder import FolderWriter
 from crossdock.bundles.zippart import PartRecipe, install_recipe
 from crossdock.errors import LayerUnreadableError
 from crossdock.store import Store
-from crossdock.verify.bundle import prove_bundle
+from crossdock.verify.claim import Claim
 from crossdock.verify.contents import merged
+from crossdock.verify.platforms import Platform
+from crossdock.verify.proof import prove_bundle
 from crossdock.verify.reading import read_artifact
+from crossdock.verify.tree import Tree
 from crossdock.wheels.scheme import flat
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ARM64 = {"os": "linux", "architecture": "arm64"}
+ARM64 = Claim(platform=Platform(os="linux", architecture="arm64"))
+ARM64_TAG = "py3-none-manylinux_2_17_aarch64"
 
 
 def test_an_assembled_archive_holds_what_was_seen_in_its_parts(tmp_path: Path, make: Any) -> None:
     store = Store(tmp_path / "store")
     wheels = [
-        make_wheel(tmp_path, "fast", "1.0", {"fast/core.so": make.elf(183) + bytes(9000), "fast/__init__.py": ""}),
-        make_wheel(tmp_path, "quick", "2.0", {"quick.so": make.elf(183), "quick-2.0.data/scripts/q": "#!python\n"}),
+        make_wheel(
+            tmp_path,
+            "fast",
+            "1.0",
+            {"fast/core.so": make.elf(183) + bytes(9000), "fast/__init__.py": ""},
+            tag=ARM64_TAG,
+        ),
+        make_wheel(
+            tmp_path,
+            "quick",
+            "2.0",
+            {"quick.so": make.elf(183), "quick-2.0.data/scripts/q": "#!python\n"},
+            tag=ARM64_TAG,
+        ),
         make_wheel(tmp_path, "pure", "3.0", {"pure.py": "x = 1\n" * 9000}),
     ]
     parts = [install_recipe(store, [(path.name, store.add_file(path))], flat("")).make(store) for path in wheels]
@@ -45,7 +61,12 @@ def test_an_assembled_archive_holds_what_was_seen_in_its_parts(tmp_path: Path, m
     assert artifact.digest == f"sha256:{digest}"
     assert artifact.contents.files == union.files == sum(part.contents.files for part in parts)
     assert dict(artifact.contents.binaries) == dict(union.binaries)
-    assert artifact.contents.owners == union.owners == {"fast/core.so": "fast 1.0", "quick.so": "quick 2.0"}
+    assert artifact.contents.texts == union.texts
+    assert set(artifact.contents.entries) == set(union.entries)
+    assert [Tree([artifact.contents]).package_of(path) for path in ("fast/core.so", "quick.so")] == [
+        "fast 1.0",
+        "quick 2.0",
+    ]
     assert prove_bundle(ARM64, [artifact.contents]).findings == ()
 
 
@@ -72,7 +93,10 @@ def test_a_written_folder_holds_what_was_seen_on_the_way(tmp_path: Path, make: A
     writer.add("lib/a.so", make.elf(183))
     writer.add("lib/a-1.0.dist-info/RECORD", b"a.so,,\n")
     writer.link("lib64", "lib")
-    assert read_artifact(tmp_path / "out").contents == writer.contents()
+    read, written = read_artifact(tmp_path / "out").contents, writer.contents()
+    assert {seen for seen in read.entries if seen.kind != "directory"} == set(written.entries)
+    assert {seen.path for seen in read.entries if seen.kind == "directory"} == {"lib", "lib/a-1.0.dist-info"}
+    assert (read.files, read.texts, read.binaries) == (written.files, written.texts, written.binaries)
 
 
 def write_exe(path: Path, store: Store, python: dict[str, bytes], app: list[dict[str, bytes]], make: Any) -> Path:

@@ -10,11 +10,15 @@ import pytest
 from packaging.tags import Tag, parse_tag
 
 from crossdock.targets import parse_python, parse_target
-from crossdock.verify.bundle import prove_bundle
-from crossdock.verify.contents import Contents, ContentsReader
+from crossdock.verify.claim import Claim
+from crossdock.verify.exceptions import Allowance
+from crossdock.verify.looking import ContentsReader
+from crossdock.verify.platforms import Platform
+from crossdock.verify.proof import prove_bundle
 from crossdock.verify.wheels import judge_wheels
 
 if TYPE_CHECKING:
+    from crossdock.verify.contents import Contents
     from crossdock.verify.report import ImageReport
 
 X86_64, ARM64, ARM64E, X86_64H, I386 = (0x01000007, 3), (0x0100000C, 0), (0x0100000C, 2), (0x01000007, 8), (7, 3)
@@ -26,12 +30,14 @@ AMD64_PE, ARM64_PE, I386_PE = 0x8664, 0xAA64, 0x014C
 def seen(files: dict[str, bytes]) -> Contents:
     reader = ContentsReader()
     for path, content in files.items():
-        reader.see(path, content, len(content))
+        reader.see(path, content)
     return reader.contents()
 
 
 def prove(target: str, files: dict[str, bytes], **options: Any) -> ImageReport:
-    return prove_bundle(parse_target(target).platform.oci, [seen(files)], **options)
+    oci = parse_target(target).platform.oci
+    claim = Claim(platform=Platform(os=oci["os"], architecture=oci["architecture"], variant=oci.get("variant", "")))
+    return prove_bundle(claim, [seen(files)], **options)
 
 
 def found(target: str, files: dict[str, bytes], **options: Any) -> list[tuple[str, str]]:
@@ -72,6 +78,8 @@ def test_a_wrong_slice_is_told_in_the_users_words(make: Any) -> None:
     files = {
         ".deps/a.whl/a/fast.so": make.macho(X86_64),
         ".deps/a.whl/a_b-1.0.dist-info/RECORD": b"a/fast.so,,\n",
+        ".deps/a.whl/a_b-1.0.dist-info/METADATA": b"Name: a-b\nVersion: 1.0\n",
+        ".deps/a.whl/a_b-1.0.dist-info/WHEEL": b"Root-Is-Purelib: false\nTag: cp312-cp312-macosx_11_0_arm64\n",
         "b.dylib": make.macho(X86_64, ARM64E),
         "c.so": make.elf(62),
         "d.so": make.macho(X86_64, ARM64)[:20],
@@ -107,16 +115,14 @@ def test_windows_programs_are_told_in_the_users_words(make: Any) -> None:
     files = {
         "a.pyd": make.pe(ARM64_PE),
         "b.so": make.macho(X86_64, ARM64),
-        "c.pyd": make.pe(offset=100_000),
         "d.so": make.elf(62)[:10],
     }
     sentences = [finding.sentence for finding in prove("windows/amd64", files).findings]
     wanted = "the target windows/amd64 needs"
-    far, cut = "its PE header lies beyond the bytes read", "its ELF header is cut short or malformed"
+    cut = "its ELF header is cut short or malformed"
     assert sentences == [
         f"a.pyd is an aarch64 PE (Windows) file, but {wanted} x86-64",
         f"b.so is an x86_64+arm64 Mach-O file, but {wanted} PE files for x86-64",
-        f"c.pyd cannot be told apart: {far}, but {wanted} x86-64",
         f"d.so cannot be told apart: {cut}, but {wanted} PE files for x86-64",
     ]
 
@@ -154,7 +160,7 @@ def test_the_projects_own_launchers_must_fit(make: Any) -> None:
 
 def test_on_linux_a_program_of_windows_may_lie_among_packages_only(make: Any) -> None:
     wheel = ".deps/tool-1.0-py3-none-any.whl"
-    assert found("linux/arm64", {f"{wheel}/tool/run.exe": make.pe()}) == [("pe-launcher", "warning")]
+    assert found("linux/arm64", {f"{wheel}/tool/run.exe": make.pe()}) == [("pe-launcher", "note")]
     assert found("linux/arm64", {f"{wheel}/tool/run.pyd": make.pe()}) == [("pe", "error")]
     assert found("linux/arm64", {"tool/run.exe": make.pe()}) == [("pe", "error")]
 
@@ -172,7 +178,7 @@ def test_a_net_assembly_for_the_target_is_like_any_program(make: Any) -> None:
 def test_exceptions_by_path_count_on_every_system(make: Any) -> None:
     files = {"data/linux.so": make.elf(62), "data/i386.dll": make.pe(I386_PE), "data/old.dylib": make.macho(I386)}
     for target in ("darwin/arm64", "windows/amd64"):
-        codes = found(target, files, allow=["data/*", "none/*"])
+        codes = found(target, files, allow=[Allowance(path="data/*"), Allowance(path="none/*")])
         assert [severity for _, severity in codes] == ["warning"] * len(codes)
         assert codes[-1] == ("allow-unused", "warning")
         assert len(codes) == 4
@@ -196,7 +202,7 @@ def test_a_report_names_the_target(make: Any) -> None:
 # Headers behind the beginning
 
 
-@pytest.mark.parametrize("offset", [64, 5_000, 60_000])
+@pytest.mark.parametrize("offset", [64, 5_000, 60_000, 100_000])
 def test_a_pe_header_is_found_behind_a_large_stub(make: Any, offset: int) -> None:
     assert found("windows/amd64", {"a.dll": make.pe(ARM64_PE, offset=offset)}) == [("pe-machine", "error")]
     assert found("windows/amd64", {"a.dll": make.pe(AMD64_PE, offset=offset)}) == []

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from typing import Any
 
 import pytest
 
-from crossdock.verify.findings import Finding, LayerClaim, judge, judge_layers, judge_platforms, owners_of
+from crossdock.verify.claim import Claim
+from crossdock.verify.claims import LayerClaim, judge_layers, judge_platforms
+from crossdock.verify.exceptions import Allowance, apply_allowances
+from crossdock.verify.finding import Finding
+from crossdock.verify.judging import judge
 from crossdock.verify.platforms import Platform
 from crossdock.verify.scan import LayerFacts, scan_layer
+from crossdock.verify.tree import Tree
 
+TODAY = dt.date(2026, 6, 1)
 SITE = "app/.venv/lib/python3.12/site-packages"
 
 
@@ -22,18 +29,23 @@ def facts_of(make: Any) -> Any:
     return facts_of
 
 
+def judged(facts: list[LayerFacts], arch: str = "arm64", variant: str = "", os: str = "linux") -> list[Finding]:
+    """Judge the programs of an image."""
+    claim = Claim(platform=Platform(os=os, architecture=arch, variant=variant), subject="image")
+    return judge(Tree([layer.contents for layer in facts]), claim)
+
+
 def check(
     facts: list[LayerFacts], arch: str = "arm64", variant: str = "", allow: tuple[str, ...] = ()
 ) -> list[tuple[str, str]]:
-    found = judge("linux", arch, variant, facts, owners_of(facts), allow=allow)
+    found = apply_allowances(judged(facts, arch, variant), [Allowance(path=item) for item in allow], TODAY)
     return [(finding.code, finding.severity) for finding in found]
 
 
 def test_a_wrong_machine_is_told_in_the_users_words(make: Any, facts_of: Any) -> None:
-    facts = facts_of(
-        {f"{SITE}/numpy/_core.so": make.elf(62), f"{SITE}/numpy-2.1.0.dist-info/RECORD": b"numpy/_core.so,,"}
-    )
-    [finding] = judge("linux", "arm64", "", facts, owners_of(facts))
+    info = f"{SITE}/numpy-2.1.0.dist-info"
+    files = {f"{SITE}/numpy/_core.so": make.elf(62), f"{info}/RECORD": b"numpy/_core.so,,", f"{info}/WHEEL": b""}
+    [finding] = judged(facts_of({**files, f"{info}/METADATA": b"Name: numpy\nVersion: 2.1.0\n"}))
     assert finding.sentence == (
         f"numpy 2.1.0: {SITE}/numpy/_core.so is an x86-64 ELF file, but the target linux/arm64 needs aarch64"
     )
@@ -71,7 +83,7 @@ def test_the_float_abi_of_arm(make: Any, facts_of: Any, variant: str, flags: int
 @pytest.mark.parametrize(
     ("path", "managed", "expected"),
     [
-        (f"{SITE}/setuptools/cli-64.exe", False, ("pe-launcher", "warning")),
+        (f"{SITE}/setuptools/cli-64.exe", False, ("pe-launcher", "note")),
         (f"{SITE}/numpy/core.pyd", False, ("pe", "error")),
         ("usr/bin/tool.exe", False, ("pe", "error")),
         (f"{SITE}/pythonnet/Runtime.dll", True, ("pe-managed", "warning")),
@@ -93,7 +105,7 @@ def test_a_proof_that_looked_at_nothing_fails(facts_of: Any) -> None:
 
 @pytest.mark.parametrize(("os", "arch"), [("linux", "pdp11"), ("darwin", "386"), ("freebsd", "amd64")])
 def test_a_platform_without_rules_fails(make: Any, facts_of: Any, os: str, arch: str) -> None:
-    [finding] = judge(os, arch, "", facts_of({"a": b""}), {})
+    [finding] = judged(facts_of({"a": b""}), arch, os=os)
     assert (finding.code, finding.severity) == ("platform-unsupported", "error")
 
 
@@ -130,3 +142,56 @@ def test_index_entry_against_config(
 def test_a_hostile_path_cannot_drive_the_terminal() -> None:
     finding = Finding(code="x", severity="error", path="a\x1b[2J\udcff\n", found="is odd")
     assert finding.sentence == r"a\x1b[2J\udcff\n is odd"
+
+
+def test_what_an_upper_layer_replaces_or_hides_is_not_judged(make: Any, facts_of: Any) -> None:
+    wrong, right = make.elf(62), make.elf(183)
+    lower = facts_of({"app/a.so": wrong, "app/b/c.so": wrong, "app/d.so": wrong, "app/e/f.so": wrong})
+    upper = facts_of({"app/a.so": right, "app/b/.wh..wh..opq": b"", "app/.wh.d.so": b"", "app/.wh.e": b""})
+    assert [code for code, _ in check(lower)] == ["elf-machine"] * 4
+    assert check([*lower, *upper]) == []
+
+
+def test_a_damaged_file_is_one_finding(make: Any, facts_of: Any) -> None:
+    elf = bytearray(make.elf(183))
+    elf[54:58] = (56).to_bytes(2, "little") + (9).to_bytes(2, "little")  # nine program headers that are not there
+    elf[32:40] = (64).to_bytes(8, "little")
+    assert check(facts_of({"a.so": bytes(elf)})) == [("header-damaged", "error")]
+
+
+def exception(**given: Any) -> Allowance:
+    return Allowance(**{"reason": "seen to work", "expires": dt.date(2026, 6, 1), **given})
+
+
+WRONG = Finding(code="tag-lie", severity="error", path="lib/a.so", package="some-pkg 1.0", found="is odd")
+
+
+@pytest.mark.parametrize(
+    ("given", "helps"),
+    [
+        ({"code": "tag-lie", "package": "some-pkg"}, True),
+        ({"package": "some-pkg"}, True),
+        ({"code": "tag-lie", "path": "lib/*"}, True),
+        ({"code": "tag-pure", "package": "some-pkg"}, False),
+        ({"code": "tag-lie", "package": "other"}, False),
+        ({"code": "tag-lie", "path": "bin/*"}, False),
+    ],
+)
+def test_a_named_exception_helps_what_it_names(given: dict[str, str], helps: bool) -> None:
+    first, *more = apply_allowances([WRONG], [exception(**given)], TODAY)
+    assert (first.severity, "seen to work" in first.hint) == (("warning", True) if helps else ("error", False))
+    assert [finding.code for finding in more] == ([] if helps else ["allow-unused"])
+
+
+def test_an_exception_ends_with_its_last_day() -> None:
+    allowance = exception(package="some-pkg")
+    [first] = apply_allowances([WRONG], [allowance], TODAY)
+    assert first.severity == "warning"
+    first, told = apply_allowances([WRONG], [allowance], TODAY + dt.timedelta(days=1))
+    assert (first.severity, told.code, told.severity) == ("error", "exception-expired", "warning")
+    assert "2026-06-01" in told.found
+
+
+def test_an_exception_without_an_end_holds() -> None:
+    [first] = apply_allowances([WRONG], [exception(package="some-pkg", expires=None)], dt.date(9999, 12, 31))
+    assert first.severity == "warning"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import tarfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
@@ -18,11 +19,17 @@ from hypothesis import strategies as st
 from tests.support.rawzip import RawMember, deflated, raw_deflate, write_zip
 
 from crossdock.errors import CrossdockError, LayerUnreadableError, LayoutUnreadableError
-from crossdock.verify.bundle import prove_bundle
-from crossdock.verify.contents import Contents, ContentsReader
+from crossdock.verify.claim import Claim
+from crossdock.verify.looking import ContentsReader
+from crossdock.verify.platforms import Platform
+from crossdock.verify.proof import prove_bundle
 from crossdock.verify.reading import ReadingLimits, read_artifact
+from crossdock.verify.tree import Tree
 
-ARM64 = {"os": "linux", "architecture": "arm64"}
+if TYPE_CHECKING:
+    from crossdock.verify.contents import Contents
+
+ARM64 = Claim(platform=Platform(os="linux", architecture="arm64"))
 WHEEL = "fast-1.0-cp312-cp312-manylinux_2_17_aarch64.whl"
 
 
@@ -42,8 +49,12 @@ def files(make: Any) -> dict[str, bytes]:
 def expected(files: dict[str, bytes]) -> Contents:
     reader = ContentsReader()
     for path, content in files.items():
-        reader.see(path, content, len(content))
+        reader.see(path, content)
     return reader.contents()
+
+
+def hashes(contents: Contents) -> dict[str, tuple[int, str]]:
+    return {seen.path: (seen.size, seen.sha256) for seen in contents.entries if seen.kind == "file"}
 
 
 def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
@@ -80,7 +91,8 @@ def test_the_same_is_seen_in_every_form(form: str, tmp_path: Path, make: Any, fi
     whole = expected(files)
     assert artifact.contents.files == 6
     assert dict(artifact.contents.binaries) == dict(whole.binaries) != {}
-    assert artifact.contents.owners == {f".deps/{WHEEL}/fast/core.so": "fast 1.0"}
+    assert Tree([artifact.contents]).package_of(f".deps/{WHEEL}/fast/core.so") == "fast 1.0"
+    assert hashes(artifact.contents) == hashes(whole)
     assert {name: part.files for name, part in artifact.wheels.items()} == {WHEEL: 3, "pure-2.0-py3-none-any.whl": 1}
     assert artifact.rest.files == 2
     assert artifact.leads_out == ()
@@ -109,7 +121,8 @@ def test_wheels_that_lie_in_it_as_archives_are_read(
     for artifact in (from_folder, from_zip):
         assert artifact.contents.files == 7
         assert dict(artifact.contents.binaries) == dict(expected(loose).binaries)
-        assert artifact.contents.owners == expected(loose).owners
+        assert artifact.contents.texts == expected(loose).texts != {}
+        assert hashes(artifact.contents) == hashes(expected(loose))
         assert artifact.wheels[WHEEL].files == 3
 
 
@@ -118,6 +131,17 @@ def test_a_wheel_that_a_package_carries_is_read_too(tmp_path: Path, make: Any) -
     outer = make.zip(tmp_path / "a.zip", {"virtualenv/embed/a-1.0-py3-none-any.whl": carried})
     ((path, binary),) = read_artifact(outer).contents.binaries
     assert (path, binary.machines) == ("virtualenv/embed/a-1.0-py3-none-any.whl/x86.so", ("amd64",))
+
+
+def test_a_wheel_that_a_package_carries_is_a_file_of_it_and_no_distribution(tmp_path: Path, make: Any) -> None:
+    """So it is as its RECORD says; and what is in it is not installed."""
+    carried = zip_of({"pip/__init__.py": b"", "pip-24.0.dist-info/METADATA": b"Name: pip\nVersion: 24.0\n"})
+    name = "lib/ensurepip/_bundled/pip-24.0-py3-none-any.whl"
+    for artifact in (make.zip(tmp_path / "a.zip", {name: carried}), write_folder(tmp_path / "a", {name: carried})):
+        contents = read_artifact(artifact).contents
+        assert hashes(contents)[name] == (len(carried), hashlib.sha256(carried).hexdigest())
+        assert f"{name}/pip/__init__.py" in hashes(contents)
+        assert Tree([contents]).distributions == ()
 
 
 def test_a_file_that_only_has_the_name_of_a_wheel_is_a_file(tmp_path: Path, make: Any) -> None:
@@ -249,7 +273,8 @@ def test_archives_in_archives_have_an_end(tmp_path: Path, make: Any) -> None:
     for _ in range(10):
         content = zip_of({"a-1.0-py3-none-any.whl": content})
     path = make.zip(tmp_path / "a.zip", {"a-1.0-py3-none-any.whl": content})
-    assert read_artifact(path).contents == Contents(files=1)
+    contents = read_artifact(path).contents
+    assert (contents.files, contents.binaries) == (4, ())
 
 
 @pytest.mark.parametrize("name", ["../a.so", "/a.so", "a/../../b.so", "C:/a.so", "a\\b.so"])

@@ -18,6 +18,7 @@ from crossdock.errors import LayerUnreadableError, LayerUnsupportedError
 from crossdock.layers.gunzip import gunzip
 from crossdock.layers.tarwalk import Member, TarWalker
 from crossdock.verify.scan import LayerFacts, ScanLimits, scan_layer
+from crossdock.verify.tree import Tree
 
 ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\0\x3e\0\x01\0\0\0" + bytes(40)
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -40,17 +41,16 @@ def test_every_format_of_tarfile_is_read(make: Any, format_: int) -> None:
     long = "deep/" * 30 + "lib.so" if format_ != tarfile.USTAR_FORMAT else "deep/" * 25 + "lib.so"
     raw = make.tar({"bin/a": ELF, long: ELF, "text": b"hello", "empty": b""}, format=format_)
     facts = scan(raw)
-    assert facts.files == 4
-    assert [path for path, _ in facts.binaries] == ["bin/a", long]
+    assert facts.contents.files == 4
+    assert [path for path, _ in facts.contents.binaries] == ["bin/a", long]
     assert facts.digest == facts.diff_id == make.digest(raw)
-    assert facts.tar_size == len(raw)
 
 
 def test_gzip_of_many_members_is_read_whole(make: Any) -> None:
     raw = make.tar({f"lib/{n}.so": ELF for n in range(200)})
     blob = b"".join(gzip.compress(raw[at : at + 700]) for at in range(0, len(raw), 700)) + gzip.compress(b"")
     facts = scan(blob, GZIP)
-    assert (facts.files, len(facts.binaries)) == (200, 200)
+    assert (facts.contents.files, len(facts.contents.binaries)) == (200, 200)
     assert (facts.diff_id, facts.digest, facts.size) == (make.digest(raw), make.digest(blob), len(blob))
 
 
@@ -135,7 +135,7 @@ def test_base_256_sizes_are_read(make: Any) -> None:
 
 def test_an_archive_may_end_without_the_last_padding_but_not_inside_content(make: Any) -> None:
     raw = make.block(b"a.so", size=len(ELF)) + ELF
-    assert len(scan(raw).binaries) == 1
+    assert len(scan(raw).contents.binaries) == 1
     with pytest.raises(LayerUnreadableError, match="cut short"):
         scan(raw[:-1])
 
@@ -143,30 +143,31 @@ def test_an_archive_may_end_without_the_last_padding_but_not_inside_content(make
 def test_a_hardlink_to_a_program_is_a_program(make: Any) -> None:
     raw = make.block(b"./a.so", size=64) + ELF.ljust(512, b"\0") + make.block(b"b.so", type_=b"1", link=b"a.so")
     facts = scan(raw + bytes(1024))
-    assert [path for path, _ in facts.binaries] == ["a.so", "b.so"]
-    assert facts.files == 2
+    assert [path for path, _ in facts.contents.binaries] == ["a.so", "b.so"]
+    assert facts.contents.files == 2
 
 
 def test_a_program_named_like_a_record_is_looked_at(make: Any) -> None:
-    assert len(scan(make.tar({"x-1.dist-info/RECORD": ELF})).binaries) == 1
+    assert len(scan(make.tar({"x-1.dist-info/RECORD": ELF})).contents.binaries) == 1
 
 
 @pytest.mark.parametrize("offset", [3900, 4090, 4096, 200_000])
 def test_a_pe_header_is_read_however_far_it_lies(make: Any, offset: int) -> None:
-    [(_, binary)] = scan(make.tar({"a.dll": make.pe(0xAA64, offset=offset), "b": b"x"})).binaries
+    [(_, binary)] = scan(make.tar({"a.dll": make.pe(0xAA64, offset=offset), "b": b"x"})).contents.binaries
     assert (binary.machines, binary.undecided) == (("arm64",), "")
 
 
 def test_a_pe_offset_beyond_the_file_is_no_program(make: Any) -> None:
     data = (b"MZ" + bytes(58) + b"\xff\xff\xff\x7f").ljust(9000, b"\0")
-    assert scan(make.tar({"a": data, "b.so": ELF})).files == 2
+    assert scan(make.tar({"a": data, "b.so": ELF})).contents.files == 2
 
 
 def test_records_name_the_distribution_of_a_program(make: Any) -> None:
     site = "app/.venv/lib/python3.12/site-packages"
     record = b'numpy/_core.so,sha256=x,64\n"../../../bin/f2py",,\n'
     files = {f"{site}/numpy/_core.so": ELF, "app/.venv/bin/f2py": ELF, f"{site}/numpy-2.1.0.dist-info/RECORD": record}
-    assert scan(make.tar(files)).owners == {
+    tree = Tree([scan(make.tar(files)).contents])
+    assert {path: tree.package_of(path) for path in tree.binaries} == {
         f"{site}/numpy/_core.so": "numpy 2.1.0",
         "app/.venv/bin/f2py": "numpy 2.1.0",
     }
@@ -174,7 +175,7 @@ def test_records_name_the_distribution_of_a_program(make: Any) -> None:
 
 def test_whiteouts_are_noted(make: Any) -> None:
     raw = make.tar({"etc/.wh.passwd": b"", "opt/.wh..wh..opq": b"", "x": b""})
-    assert scan(raw).whiteouts == ("etc/.wh.passwd", "opt/.wh..wh..opq")
+    assert scan(raw).contents.whiteouts == ("etc/.wh.passwd", "opt/.wh..wh..opq")
 
 
 def test_facts_survive_json(make: Any) -> None:
@@ -292,8 +293,8 @@ def test_zstd_layers_are_read_like_gzip_layers(make: Any, media_type: str) -> No
     blob = zstandard.compress(raw[:700]) + zstandard.compress(raw[700:])
     facts = scan(blob, media_type)
     assert (facts.digest, facts.diff_id, facts.size) == (make.digest(blob), make.digest(raw), len(blob))
-    assert facts.binaries == scan(gzip.compress(raw), GZIP).binaries
-    assert facts.files == 2
+    assert facts.contents == scan(gzip.compress(raw), GZIP).contents
+    assert facts.contents.files == 2
 
 
 def test_zstd_bombs_stop_at_the_limit(make: Any) -> None:

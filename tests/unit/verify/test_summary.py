@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from typing import Any
 
 import pytest
+from tests.support.seen import DIFF_ID, DIGEST, layer_facts, summary_text
 
-from crossdock.verify.binary import Binary
-from crossdock.verify.findings import judge
-from crossdock.verify.report import count_machines
+from crossdock.headers.binary import Binary
+from crossdock.headers.linking import Linking
+from crossdock.verify.claim import Claim
+from crossdock.verify.contents import Contents
+from crossdock.verify.judging import judge
+from crossdock.verify.platforms import Platform
 from crossdock.verify.scan import LayerFacts
 from crossdock.verify.summary import LONGEST_SUMMARY, read_summary, write_summary
+from crossdock.verify.tree import Tree
 
-X86 = Binary(format="elf", machines=("amd64",), label="x86-64", bits=64, os_abi="sysv")
+NEEDS = Linking(type="shared", needed=("libc.so.6",), versions=(("libc.so.6", "GLIBC_2.34"),), executable_stack=True)
+X86 = Binary(format="elf", machines=("amd64",), label="x86-64", bits=64, os_abi="sysv", linking=(NEEDS,))
 ARM = Binary(format="elf", machines=("arm64",), label="aarch64", bits=64, os_abi="sysv")
-DIGEST, DIFF_ID = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
-
-
-def layer(*binaries: tuple[str, Binary], files: int = 10) -> LayerFacts:
-    return LayerFacts(
-        media_type="t", digest=DIGEST, size=5, diff_id=DIFF_ID, tar_size=1024, files=files, binaries=binaries
-    )
 
 
 def again(facts: LayerFacts) -> LayerFacts:
@@ -30,64 +31,92 @@ def again(facts: LayerFacts) -> LayerFacts:
     return read_summary(text, media_type="t", digest=DIGEST, size=5, diff_id=DIFF_ID)
 
 
-def test_a_summary_counts_like_the_whole() -> None:
-    facts = layer(("a.so", X86), ("b.so", ARM), ("c.so", X86))
-    assert count_machines([again(facts)]) == count_machines([facts]) == {"x86-64 ELF": 2, "aarch64 ELF": 1}
-    assert again(facts).files == 10
-    assert again(layer()) == layer()
+def test_a_summary_keeps_every_program_and_what_it_needs() -> None:
+    facts = layer_facts(("a.so", X86), ("b.so", ARM), ("c.so", X86))
+    assert again(facts).contents.binaries == facts.contents.binaries
+    assert again(facts).contents.files == 10
+    assert not again(facts).contents.whole
+
+
+def test_a_summary_names_the_distributions() -> None:
+    texts = {"lib/a-1.dist-info/METADATA": "Name: A\nVersion: 1.0\nRequires-Dist: b\n", "lib/a-1.dist-info/RECORD": ""}
+    facts = LayerFacts(media_type="t", digest=DIGEST, size=5, diff_id=DIFF_ID, contents=Contents(files=2, texts=texts))
+    [distribution] = Tree([again(facts).contents]).distributions
+    assert (distribution.label, distribution.requires, distribution.record) == ("a 1.0", (), None)
 
 
 def test_a_summary_is_judged_like_the_whole() -> None:
-    facts = layer(("a.so", X86), ("b.so", ARM))
+    facts = layer_facts(("a.so", X86), ("b.so", ARM))
     for arch in ("amd64", "arm64"):
-        assert judge("linux", arch, "", [again(facts)], {}) == judge("linux", arch, "", [facts], {})
+        claim = Claim(platform=Platform(os="linux", architecture=arch), subject="layer")
+        found = judge(Tree([facts.contents]), claim)
+        assert found
+        assert judge(Tree([again(facts).contents]), claim) == found
 
 
-def test_a_layer_of_many_kinds_has_no_summary() -> None:
-    odd = [(f"{number}.o", Binary(format="elf", machines=(), label=f"machine {number}")) for number in range(2000)]
-    assert write_summary(layer(*odd, files=5000)) is None
+def test_a_layer_of_too_many_different_programs_has_no_summary() -> None:
+    odd = [
+        (f"{number * 7919:x}.o", Binary(format="elf", machines=(), label=f"{number * 104729:x}"))
+        for number in range(20_000)
+    ]
+    assert write_summary(layer_facts(*odd, files=50_000)) is None
 
 
 def test_a_layer_of_too_many_programs_has_no_summary() -> None:
-    many = tuple((f"{number}.so", X86) for number in range(100_001))
-    assert write_summary(layer(*many[:-1], files=200_000)) is not None
-    assert write_summary(layer(*many, files=200_000)) is None
+    many = tuple(("a.so", ARM) for _ in range(20_001))
+    assert write_summary(layer_facts(*many[:-1], files=200_000)) is not None
+    assert write_summary(layer_facts(*many, files=200_000)) is None
 
 
-GOOD = json.loads(write_summary(layer(("a.so", X86))) or "")
+GOOD = json.loads(zlib.decompress(base64.b64decode(write_summary(layer_facts(("a.so", X86))) or "")))
+PROGRAM = {"format": "elf", "machines": ["amd64"], "label": "x86-64"}
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2},
+        {"version": 1},
         {"files": -1},
         {"files": 10**9},
         {"files": True},
-        {"tar_size": 1 << 60},
-        {"programs": [["a.so", 10**12, {"format": "elf", "machines": [], "label": "x"}]]},
-        {"programs": [["a.so", 11, {"format": "elf", "machines": [], "label": "x"}]]},
-        {"programs": [["a.so", 1, {"format": "elf"}]]},
-        {"programs": [["a.so", 1, {"format": "a.out", "machines": [], "label": "x"}]]},
-        {"programs": [["a.so", 1, {"format": "elf", "machines": [], "label": 1}]]},
-        {"programs": [["a.so", 1, {**GOOD["programs"][0][2], "unknown": 1}]]},
-        {"files": 10**6, "programs": [["a.so", 10**6, {"format": "elf", "machines": [], "label": "x"}]]},
-        {"programs": [["a.so", 1, {"format": "elf", "machines": [[]], "label": "x"}]]},
-        {"programs": [["a.so", 1, {"format": "elf", "machines": [], "label": "\x1b[2J"}]]},
-        {"programs": [["a.so", 1, {"format": "elf", "machines": [], "label": "x" * 300}]]},
-        {"programs": [["a.so", 1, {"format": "elf", "machines": [], "label": "x", "bits": []}]]},
-        {"programs": [["a.so", 1, {"format": "elf", "machines": [], "label": "x", "bits": True}]]},
-        {"programs": [["a.so", 1, {"format": "elf", "machines": [], "label": "x", "hosted": 0}]]},
-        {"programs": [["a.so"]]},
-        {"programs": None},
+        {"files": 0},
+        {"programs": [["a.so", {"format": "elf"}]]},
+        {"programs": [["a.so", {**PROGRAM, "os": "x"}]]},
+        {"programs": [["a.so", {**PROGRAM, "format": "x"}]]},
+        {"programs": [["a.so", {**PROGRAM, "machines": 3}]]},
+        {"programs": [["a.so", {**PROGRAM, "linking": [{"needed": ["\x1b[2J"]}]}]]},
+        {"programs": [["a.so", {**PROGRAM, "linking": [{"needed": "libc.so.6"}]}]]},
+        {"programs": [["a.so", {**PROGRAM, "linking": [{"versions": [["libc.so.6"]]}]}]]},
+        {"programs": [["a.so", {**PROGRAM, "linking": [{"executable_stack": 1}]}]]},
+        {"programs": [["a.so", {**PROGRAM, "linking": [{"minimum": None}]}]]},
+        {"programs": [["a\nb.so", PROGRAM]]},
+        {"programs": [[3, PROGRAM]]},
+        {"programs": 3},
+        {"packages": [["a", "b"]]},
+        {"packages": [["a", "b\nRequires-Dist: c", "1"]]},
+        {"packages": None},
     ],
 )
-def test_a_summary_that_somebody_made_up_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        read_summary(json.dumps({**GOOD, **change}), media_type="t", digest=DIGEST, size=5, diff_id=DIFF_ID)
+def test_what_is_no_summary_is_refused(change: dict[str, Any]) -> None:
+    text = summary_text({**GOOD, **change})
+    with pytest.raises(ValueError, match=r".+"):
+        read_summary(text, media_type="t", digest=DIGEST, size=5, diff_id=DIFF_ID)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", "[" * 30_000, " " * (LONGEST_SUMMARY + 1), '{"version": 1}'])
-def test_text_that_is_no_summary_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "é",
+        "x" * (LONGEST_SUMMARY + 1),
+        base64.b64encode(zlib.compress(json.dumps(GOOD).encode())[:-3]).decode(),
+        base64.b64encode(zlib.compress(json.dumps(GOOD).encode()) + b"x").decode(),
+        base64.b64encode(zlib.compress(b"[" * 100_000)).decode(),
+        base64.b64encode(zlib.compress(b'"' + bytes(16 << 20))).decode(),
+        base64.b64encode(zlib.compress(b"\xff")).decode(),
+    ],
+)
+def test_what_cannot_be_read_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
         read_summary(text, media_type="t", digest=DIGEST, size=5, diff_id=DIFF_ID)

@@ -16,7 +16,7 @@ from crossdock.wheels.scheme import SCHEME_VERSION, Scheme
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from crossdock.layers.writer import Sink
+    from crossdock.layers.writer import Sink, Witness
     from crossdock.store.blobs import Store
 
 __all__ = ["exe_scheme", "last_segment", "wheels_segment"]
@@ -54,13 +54,13 @@ def wheels_segment(store: Store, wheels: Sequence[tuple[str, str]], scheme: Sche
     one is damaged, unsafe or not supported.
     """
 
-    def write(sink: Sink) -> str:
+    def write(sink: Sink, witness: Witness | None) -> str:
         from crossdock.layers.wheels import write_wheels
         from crossdock.wheels.archive import WheelArchive
 
         with ExitStack() as stack:
             archives = [stack.enter_context(WheelArchive(store.path(sha256), name)) for name, sha256 in wheels]
-            return write_wheels(archives, scheme, sink, end=False)
+            return write_wheels(archives, scheme, sink, end=False, witness=witness)
 
     key = action_key(
         f"exe-segment/{_VERSION}",
@@ -78,11 +78,11 @@ def last_segment(files: Mapping[str, bytes]) -> LayerRecipe:
         files: Small files, by path.
     """
 
-    def write(sink: Sink) -> str:
+    def write(sink: Sink, witness: Witness | None) -> str:
         from crossdock.layers.entry import file
         from crossdock.layers.writer import LayerWriter
 
-        writer = LayerWriter(sink)
+        writer = LayerWriter(sink, witness)
         for path, content in sorted(files.items()):
             writer.entry(file(path, content))
         return writer.finish()

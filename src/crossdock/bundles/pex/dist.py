@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crossdock.bundles.pex.installed import LAYOUT, STASH, installed_wheel, is_bytecode
 from crossdock.bundles.zippart import PartRecipe
 from crossdock.errors import UnsafeWheelError
 from crossdock.store.actions import action_key
-from crossdock.verify.contents import FIRST_BYTES, Contents, ContentsReader
+from crossdock.verify.contents import Contents
+from crossdock.verify.looking import ContentsReader
 from crossdock.wheels.archive import WheelArchive
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from crossdock.store.actions import JSON
     from crossdock.store.blobs import Store
 
-__all__ = ["DEPENDENCIES", "Distribution", "below", "dist_recipe", "parents", "wheel_recipe"]
+__all__ = ["DEPENDENCIES", "Distribution", "dist_recipe", "parents", "wheel_recipe"]
 
 #: The folder of a PEX that holds its wheels.
 DEPENDENCIES = ".deps"
@@ -72,18 +73,9 @@ class Distribution:
             entry_points=note["entry_points"],
             scripts=tuple(note["scripts"]),
             part=part,
-            contents=below(contents, folder) if folder else contents,
+            contents=contents.below(folder) if folder else contents,
             is_file="contents" in note,
         )
-
-
-def below(contents: Contents, folder: str) -> Contents:
-    """Give contents as they are when all of them lie in a folder."""
-    return replace(
-        contents,
-        binaries=tuple((f"{folder}/{path}", binary) for path, binary in contents.binaries),
-        owners={f"{folder}/{path}": owner for path, owner in contents.owners.items()},
-    )
 
 
 def parents(paths: Iterable[str]) -> Iterator[str]:
@@ -151,7 +143,7 @@ def wheel_recipe(store: Store, filename: str, sha256: str) -> PartRecipe:
         with WheelArchive(path, filename) as archive:
             installed = installed_wheel(archive, path)
             place = f"{DEPENDENCIES}/{filename}"
-            contents = below(_seen(archive, installed), place)
+            contents = _seen(archive, installed).below(place)
         out.add_file(place, path)
         # pex knows a wheel that is a file by its SHA-256.
         return {**_note(installed, sha256), "contents": contents.to_json()}
@@ -171,13 +163,9 @@ def _seen(archive: WheelArchive, installed: InstalledWheel) -> Contents:
     reader = ContentsReader()
     for item in installed.files:
         if item.member is None:
-            reader.see(item.path, item.content, len(item.content))
-            continue
-        first = bytearray()
-        for piece in archive.unpacked_pieces(item.member):
-            if len(first) < FIRST_BYTES:
-                first += piece[: FIRST_BYTES - len(first)]
-        reader.see(item.path, first, item.member.size)
+            reader.see(item.path, item.content)
+        else:
+            reader.pieces(item.path, item.member.size, archive.unpacked_pieces(item.member))
     return reader.contents()
 
 

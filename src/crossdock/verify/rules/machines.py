@@ -6,16 +6,17 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from crossdock.verify.binary import MACHINE_NAMES
+from crossdock.headers.binary import MACHINE_NAMES
 from crossdock.verify.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from crossdock.verify.binary import Binary, Format
+    from crossdock.headers.binary import Binary, Format
+    from crossdock.verify.claim import Case
     from crossdock.verify.platforms import Platform
 
-__all__ = ["MACHINES", "judge_binary"]
+__all__ = ["MACHINES", "judge_binary", "judge_machines"]
 
 #: The systems that artifacts are judged for, by OCI's names, and their architectures: OCI's name to the one that users
 #: of the system's own file format know.
@@ -44,6 +45,24 @@ _REMEDY: Final = (
     "take the file that is built for the target: check the wheel's tags in the lock, or the source it comes from; "
     "if it is there on purpose, allow its path ([tool.crossdock.verify] allow, or --allow)"
 )
+
+
+def judge_machines(case: Case) -> Iterator[Finding]:
+    """Judge every program by the machine and system it is for."""
+    tree = case.tree
+    for path, binary in tree.binaries.items():
+        finding = judge_binary(case.claim.platform, path, binary, tree.package_of(path))
+        if finding is not None:
+            yield finding
+        elif binary.damaged:
+            yield Finding(
+                code="header-damaged",
+                severity="error",
+                path=path,
+                package=tree.package_of(path),
+                found=f"is {_article(binary.kind)} file whose headers are damaged: {binary.damaged}",
+                hint="replace the damaged file, or allow its path",
+            )
 
 
 def judge_binary(target: Platform, path: str, binary: Binary, package: str | None) -> Finding | None:
@@ -144,7 +163,7 @@ def _managed(finding: Finding) -> Finding:
 
 
 def _launcher(finding: Finding, why: str) -> Finding:
-    return replace(finding, code="pe-launcher", severity="warning", wanted=why, hint="")
+    return replace(finding, code="pe-launcher", severity="note", wanted=why, hint="")
 
 
 def _undecided(finding: Finding, binary: Binary) -> Finding:

@@ -1,0 +1,12 @@
+"""Versions of what is seen and of the rules, for whoever keeps what they came to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["FACTS_VERSION", "RULES_VERSION"]
+
+#: Raised whenever more, or something else, is seen in the same layer.
+FACTS_VERSION: Final = 3
+#: Raised whenever the same artifact is judged otherwise.
+RULES_VERSION: Final = 1
