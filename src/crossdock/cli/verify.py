@@ -1,142 +1,170 @@
-"""``crossdock verify``: prove an image that anybody built, on disk or in a registry, or a finished bundle."""
+"""``crossdock verify``: prove images, wheels and bundles that anybody built, wherever they are."""
 
 from __future__ import annotations
 
-import json
-import os
+import datetime as dt
+import shlex
 import sys
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.cli.options import project_of, request_of, services_of
-from crossdock.errors import ArtifactRefusedError, LayoutUnreadableError, UsageError
+from crossdock.errors import CrossdockError, UsageError
 
 if TYPE_CHECKING:
     import argparse
 
-    from crossdock.oci.layout_files import Layout
+    from crossdock.cli.verify_outputs import Result
     from crossdock.services import Services
+    from crossdock.steps.lock_claims import Wanted
     from crossdock.steps.rederive import Rederived
+    from crossdock.steps.subjects import ImageSubject
+    from crossdock.steps.verifying import Question
+    from crossdock.verify.exceptions import Allowance
+    from crossdock.verify.report import Report
 
 __all__ = ["verify"]
 
-#: What files are named, and images in registries are not.
-_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".pex", ".pyz", ".zip", ".whl")
-
 
 def verify(options: argparse.Namespace) -> int:
-    """Prove an image or a bundle."""
-    if options.project is not None and not options.deep:
-        raise UsageError("--project is given without --deep", hint="--deep makes the layers again and compares")
-    if _exists(options.image) and not Path(options.image).is_dir() and not Path(options.image).is_file():
-        hint = "copy what comes out of a pipe or a device into a file first"
-        raise LayoutUnreadableError(f"{options.image} is neither a file nor a folder", hint=hint)
-    if not _exists(options.image) or _is_layout(Path(options.image)):
-        return _verify_image(options)
-    if options.target:
-        return _verify_bundle(options)
-    try:
-        return _verify_image(options)
-    except LayoutUnreadableError as error:
-        hint = "to prove a PEX, a zip or tar archive or a folder, say what it is for, as in --target linux/arm64"
-        raise LayoutUnreadableError(error.what, why=error.why, hint=f"{error.hint}; {hint}") from None
+    """Prove artifacts, and give the exit code of the worst."""
+    from crossdock.cli.verify_outputs import Outputs, exit_code, unreadable
 
-
-def _verify_image(options: argparse.Namespace) -> int:
-    from crossdock.steps.making import StoreScanCache
-    from crossdock.verify.image import verify_opened
-
+    _check(options)
+    outputs = Outputs.of(options)
     services = services_of(options)
-    layout = _open(options.image, services)
-    cache = None if _is_path(options.image) else StoreScanCache(services.store)
-    report = verify_opened(layout, options.image, scan_cache=cache, allow=options.allow)
-    deep = None
-    if options.deep and report.ok:
-        deep = _rederive(options, layout, services)
-        report = replace(report, findings=(*report.findings, *deep.findings))
-    if options.json:
-        print(json.dumps({**report.to_json(), **({} if deep is None else {"rederived": _json(deep)})}, indent=2))
-    else:
-        print(report.to_text(), end="")
-        if deep is not None:
-            _tell(deep)
-    return 0 if report.ok else ArtifactRefusedError.exit_code
+    question = _question(options, services)
+    results: list[Result] = []
+    for name in options.image:
+        try:
+            results.append(_verify_one(name, options, services, question))
+        except CrossdockError as error:
+            # Alone, its own message is the best there is; of several, the others are proved all the same.
+            if not outputs.wants_all(len(options.image)) or not 50 <= error.exit_code < 100:
+                raise
+            results.append(unreadable(name, error))
+    outputs.write(results)
+    return exit_code(results)
 
 
-def _verify_bundle(options: argparse.Namespace) -> int:
-    if options.deep:
-        raise UsageError(
-            "--deep is for images", why=f"{options.image} has no layers", hint="build it again and compare the files"
-        )
-    from crossdock.steps.verifying import meant, verify_artifact
+def _check(options: argparse.Namespace) -> None:
+    if options.lock and options.project is not None:
+        raise UsageError("--lock and --project are given", hint="the project has its lock: leave --lock out")
+    if options.rebuild and options.project is None:
+        raise UsageError("--rebuild is given without --project", hint="--project is what is built again")
+    if options.base and not options.code:
+        raise UsageError("--base is given without --run", hint="--base is where the code of --run runs")
+    if options.package and options.project is None:
+        raise UsageError("--package is given without --project", hint="--project names the workspace")
+
+
+def _question(options: argparse.Namespace, services: Services) -> Question:
+    from crossdock.steps.meant import meant
+    from crossdock.steps.verifying import Question
     from crossdock.targets import parse_python, parse_target
+    from crossdock.verify.exceptions import Allowance
+    from crossdock.verify.policy import read_policy
 
-    pythons = [parse_python(text) for text in options.python]
-    targets = [meant(parse_target(text), pythons) for text in options.target]
-    report = verify_artifact(Path(options.image), targets, allow=options.allow)
-    print(json.dumps(report.to_json(), indent=2) if options.json else report.to_text(), end="\n" * options.json)
-    return 0 if report.ok else ArtifactRefusedError.exit_code
+    allow: list[Allowance] = [Allowance(path=pattern) for pattern in options.allow]
+    for path in options.policy:
+        allow += read_policy(Path(path))
+    pythons = tuple(parse_python(text) for text in options.python)
+    targets = tuple(meant(parse_target(text), pythons) for text in options.target)
+    question = Question(targets=targets, pythons=pythons, allow=tuple(allow))
+    if options.lock:
+        from crossdock.steps.lock_claims import wanted_by_file
 
-
-def _is_layout(path: Path) -> bool:
-    """Say whether what is there is an image layout, be it a good one or not."""
-    from crossdock.oci.tarfiles import TarFiles
-
-    if path.is_dir():
-        return (path / "oci-layout").exists()
-    try:
-        return TarFiles(path).size("oci-layout") is not None
-    except (tarfile.TarError, OSError):
-        return False
+        return replace(question, wanted=wanted_by_file(Path(options.lock), options.extra, options.group))
+    return question if options.project is None else _of_project(question, options, services)
 
 
-def _exists(text: str) -> bool:
-    # os.path takes a text that is too long for a name for what it is: no path.
-    return os.path.exists(text)  # noqa: PTH110
+def _of_project(question: Question, options: argparse.Namespace, services: Services) -> Question:
+    """Take from a project what is not said: its lock, its targets, its exceptions."""
+    from crossdock.choosing.survey import load_lock
+    from crossdock.plan import targets_of
+    from crossdock.steps.lock_claims import wanted_by_project
+    from crossdock.steps.meant import Meant
+    from crossdock.verify.targets import claim_of
+
+    project, request = project_of(options), request_of(options)
+    targets = question.targets
+    if not options.target or not options.python:
+        found = targets_of(project, request, services)
+        targets = tuple(
+            Meant(claim=claim_of(target, "bundle"), targets=(target,), tags=frozenset(target.tags)) for target in found
+        )
+    wanted: Wanted = wanted_by_project(load_lock(project, request))
+    return replace(question, targets=targets, wanted=wanted, allow=(*question.allow, *project.config.allow))
 
 
-def _is_path(text: str) -> bool:
-    """Say whether a text names a file or folder: one that is there, or that could be nothing else."""
-    return _exists(text) or text.startswith((".", "/", "~")) or text.endswith(_SUFFIXES)
+def _verify_one(name: str, options: argparse.Namespace, services: Services, question: Question) -> Result:
+    from crossdock.cli.verify_outputs import Result
+    from crossdock.steps.subjects import ImageSubject, open_subject
+    from crossdock.steps.verifying import strict, verify_artifact, verify_image
+
+    deep: Rederived | None = None
+    whole = bool(options.deep or options.code or options.rebuild)
+    with open_subject(name, services, whole=whole) as subject:
+        if isinstance(subject, ImageSubject):
+            report = verify_image(subject, name, question)
+            if options.deep and report.ok:
+                deep = _rederive(options, subject, services)
+                report = replace(report, findings=(*report.findings, *deep.findings))
+        elif options.deep:
+            hint = "build it again and compare the files"
+            raise UsageError("--deep is for images", why=f"{name} has no layers", hint=hint)
+        else:
+            report = verify_artifact(subject, question)
+        report = _more(report, subject, options, services)
+    if options.strict:
+        report = strict(report, question.allow, _today())
+    return Result(report=report, exit_code=report.exit_code, deep=deep)
 
 
-def _open(text: str, services: Services) -> Layout:
-    if _is_path(text):
-        if not _exists(text):
-            raise LayoutUnreadableError(
-                f"there is no image layout at {text[:4096]}",
-                why="nothing is there",
-                hint="name an image layout, a PEX, a zip or tar archive or a folder that is there",
-            )
-        from crossdock.oci.layout_files import open_layout
+def _more(report: Report, subject: ImageSubject | Path, options: argparse.Namespace, services: Services) -> Report:
+    """Build an artifact again and run it, if that was asked and nothing is wrong so far."""
+    if options.rebuild and report.ok:
+        from crossdock.projects.workspace import find_workspace
+        from crossdock.steps.rebuilding import rebuild_and_compare
 
-        return open_layout(Path(text))
-    from crossdock.oci.reference import parse_reference
-    from crossdock.steps.pulled import pull_layout
+        project = project_of(options)
+        workspace = find_workspace(project.root)
+        root = workspace.root if workspace is not None else project.root
+        words = shlex.split(options.rebuild)
+        member = project.root.relative_to(root).as_posix()
+        findings = rebuild_and_compare(subject, report.subject, root, member, words, services)
+        report = replace(report, findings=(*report.findings, *findings))
+    if options.code and report.ok:
+        from crossdock.running.limits import RunLimits
+        from crossdock.steps.running import RunWish, run_and_report
 
-    return pull_layout(parse_reference(text), services)
+        wish = RunWish(
+            code=options.code,
+            base=options.base or "",
+            python=options.python[0] if len(options.python) == 1 else "",
+            limits=RunLimits(seconds=options.run_timeout),
+            tell=_tell,
+        )
+        report = run_and_report(subject, report, wish, services)
+    return report
 
 
-def _rederive(options: argparse.Namespace, layout: Layout, services: Services) -> Rederived:
+def _tell(text: str) -> None:
+    from crossdock.verify.finding import printable
+
+    print("\n".join(map(printable, text.splitlines())), file=sys.stderr)
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
+
+
+def _rederive(options: argparse.Namespace, subject: ImageSubject, services: Services) -> Rederived:
     from crossdock.plan import make_plan
     from crossdock.steps.rederive import rederive
 
     plan = None
     if options.project is not None:
         plan = make_plan(project_of(options), request_of(options), services)
-    return rederive(layout, services, plan)
-
-
-def _json(deep: Rederived) -> dict[str, object]:
-    return {"same": list(deep.same), "not_made_again": dict(deep.others)}
-
-
-def _tell(deep: Rederived) -> None:
-    from crossdock.verify.findings import printable
-
-    wrong = len(deep.findings)
-    print(f"made again: {len(deep.same)} layers, the same" + (f"; {wrong} findings" if wrong else ""))
-    for digest, reason in deep.others.items():
-        print(f"not made again: {digest[:19]}: {printable(reason)}", file=sys.stderr)
+    return rederive(subject.layout, services, plan)

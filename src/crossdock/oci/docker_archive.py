@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from crossdock.oci.content import Stream
 
-__all__ = ["DockerArchiveSource"]
+__all__ = ["DockerArchiveSource", "SavedImage"]
 
 _MOST_IMAGES = 100
 _MOST_LAYERS = 1000
@@ -61,8 +61,14 @@ class _Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """An image of the archive, and in which file each blob of it is."""
+class SavedImage:
+    """An image of the archive.
+
+    Attributes:
+        manifest: The manifest made for it.
+        config: Its config.
+        files: In which file of the archive each layer is, by digest.
+    """
 
     manifest: Blob
     config: Blob
@@ -81,7 +87,7 @@ class DockerArchiveSource:
         self._path = path
         self._name = name
         self._lock = threading.RLock()
-        self._known: dict[_Listed, _Known] = {}
+        self._known: dict[_Listed, SavedImage] = {}
 
     @property
     def name(self) -> str:
@@ -147,6 +153,26 @@ class DockerArchiveSource:
         with self._open(file) as stream:
             yield CheckedStream(stream, descriptor, lambda why: self._bad(f"{descriptor.digest} ({file[:200]})", why))
 
+    def images(self) -> list[SavedImage]:
+        """Give all images, in the archive's order.
+
+        Raises:
+            BaseImageError: The archive cannot be read.
+        """
+        return list(self._images(self._listed))
+
+    def file_size(self, file: str) -> int | None:
+        """Give the bytes of a file of the archive; None if there is no such file."""
+        return self._files.size(file)
+
+    def open_file(self, file: str) -> BinaryIO:
+        """Open a file of the archive; nothing of it is checked.
+
+        Raises:
+            BaseImageError: The archive cannot be read.
+        """
+        return self._open(file)
+
     @cached_property
     def _files(self) -> TarFiles:
         try:
@@ -179,14 +205,14 @@ class DockerArchiveSource:
             raise self._bad("manifest.json", f"an image has more than {_MOST_LAYERS} layers")
         return _Listed(str(config), tuple(map(str, tags)), tuple(map(str, layers)))
 
-    def _images(self, listed: list[_Listed]) -> Iterator[_Known]:
+    def _images(self, listed: list[_Listed]) -> Iterator[SavedImage]:
         for item in listed:
             with self._lock:
                 if item not in self._known:
                     self._known[item] = self._read_image(item)
             yield self._known[item]
 
-    def _read_image(self, listed: _Listed) -> _Known:
+    def _read_image(self, listed: _Listed) -> SavedImage:
         data = self._small(listed.config)
         config = _object(self._parse(data, listed.config))
         diff_ids = _object(config.get("rootfs")).get("diff_ids", [])
@@ -211,7 +237,7 @@ class DockerArchiveSource:
             platform=platform,
         )
         files = {layer.digest: file for layer, file in zip(layers, listed.layers, strict=True)}
-        return _Known(manifest, own, files)
+        return SavedImage(manifest, own, files)
 
     def _layer(self, file: str, diff_id: str) -> Descriptor:
         """Describe a layer: a plain tar's digest is its diff_id, which whoever reads it sees checked."""

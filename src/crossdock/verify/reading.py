@@ -13,44 +13,39 @@ import re
 import stat
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from crossdock.errors import LayerUnreadableError, LayoutUnreadableError, WheelError
-from crossdock.layers.gunzip import gunzip
+from crossdock.headers.binary import HEAD_SIZE, identify
 from crossdock.layers.tarwalk import TarWalker
-from crossdock.layers.zstd import unzstd
-from crossdock.verify.binary import HEAD_SIZE, identify
-from crossdock.verify.contents import FIRST_BYTES, LARGEST_RECORD, Contents, ContentsReader, merged
-from crossdock.verify.owners import distribution_of
+from crossdock.verify.contents import Contents, merged
+from crossdock.verify.forms import (
+    CHUNK,
+    LONGEST_END,
+    LONGEST_HEAD,
+    archives_of_exe,
+    kind_of,
+    pieces_of,
+    tars_of_deb,
+    unpacked,
+    walk_folder,
+)
+from crossdock.verify.looking import ContentsReader
 from crossdock.wheels.archive import WheelArchive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from crossdock.verify.forms import Compression
+
 __all__ = ["Artifact", "ReadingLimits", "read_artifact"]
-
-Kind = Literal["zip", "exe", "tar", "gzip", "zstd"]
-
-_CHUNK: Final = 256 * 1024
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
-_USTAR: Final = b"ustar"
-_USTAR_AT: Final = 257
-_END_OF_ZIP: Final = b"PK\x05\x06"
-_LONGEST_END: Final = 22 + 0xFFFF
 
 # Where a PEX keeps its wheels, each a folder or an archive under the wheel's own file name; and its runtime, which in
 # some layouts is an archive as well.
 _WHEEL_OF_PEX: Final = re.compile(r"\.deps/(?P<name>[^/]+\.whl)(/|$)")
 _RUNTIME_OF_PEX: Final = ".bootstrap"
-# What the script of an executable says of the two tar.gz archives behind it: see crossdock.bundles.exe.
-_EXE: Final = re.compile(
-    rb"#!/bin/sh\n(?s:.*?)\ncdx_size=(\d{1,15})\ncdx_python_start=(\d{1,15})\ncdx_app_start=(\d{1,15})\n"
-)
-# These are run or unpacked as zip archives, whatever else their bytes could be taken for.
-_ZIP_NAME: Final = re.compile(r"\.(pex|pyz|pyzw|zip|whl)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +92,8 @@ def read_artifact(path: Path, *, limits: ReadingLimits | None = None) -> Artifac
 
     Args:
         path: A zip archive, such as a PEX or a function, with or without something before it; a folder, such as a
-            virtual environment or a loose or packed PEX; a tar archive, uncompressed or compressed by gzip or zstd; or
-            an executable that crossdock made.
+            virtual environment or a loose or packed PEX; a tar archive, uncompressed or compressed by gzip, xz or zstd;
+            a Debian package; or an executable that crossdock made.
         limits: When to give up.
 
     Raises:
@@ -140,8 +135,8 @@ class _Look:
         self._limits = limits
         self._files_left = limits.files
         self._bytes_left = limits.unpacked
-        self._records_left = LARGEST_RECORD
         self._rest = ContentsReader()
+        self._carried = ContentsReader()
         self._wheels: dict[str, ContentsReader] = {}
         self._leads_out: list[tuple[str, str]] = []
 
@@ -149,47 +144,52 @@ class _Look:
         """Look at an archive."""
         with self._path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, size - _LONGEST_END))
-            tail = stream.read(_LONGEST_END)
+            stream.seek(max(0, size - LONGEST_END))
+            tail = stream.read(LONGEST_END)
             stream.seek(0)
-            head = stream.read(FIRST_BYTES)
+            head = stream.read(LONGEST_HEAD)
             stream.seek(0)
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             self._bytes_left += self._limits.ratio * size
-            kind = _kind_of(self._path.name, head, tail)
+            kind = kind_of(self._path.name, head, tail)
             if kind == "zip":
-                # A program that has the archive behind it is one of the artifact's programs itself.
-                if identify(head[:HEAD_SIZE]) is not None:
-                    self._rest.see(self._path.name, head, size)
                 self._archive("", self._path, depth=0)
+            elif kind == "deb":
+                for compression, start, end in tars_of_deb(stream, size):
+                    self._tar(compression, pieces_of(stream, start, end))
             elif kind == "exe":
-                for start, end in _archives_of_exe(head, size):
-                    self._tar("gzip", _pieces(stream, start, end))
+                for start, end in archives_of_exe(head, size):
+                    self._tar("gzip", pieces_of(stream, start, end))
             else:
-                self._tar(kind, _pieces(stream, 0, size))
+                self._tar(kind, pieces_of(stream, 0, size))
         return self._artifact(f"sha256:{digest}")
 
     def folder(self) -> Artifact:
         """Look at a folder."""
         root = os.path.realpath(self._path)
-        for name, entry in _walk(self._path):
+        for name, entry in walk_folder(self._path):
             if entry.is_symlink():
+                link = os.readlink(entry.path)  # noqa: PTH115
+                self._rest.other(name, "symlink", link=link)
                 if not _is_inside(os.path.realpath(entry.path), root):
-                    self._leads_out.append((name, os.readlink(entry.path)))  # noqa: PTH115
+                    self._leads_out.append((name, link))
             elif entry.is_file(follow_symlinks=False):
                 self._file_of_folder(name, entry)
+            else:
+                is_folder = entry.is_dir(follow_symlinks=False)
+                mode = _mode_of(entry.stat(follow_symlinks=False))
+                self._rest.other(name, "directory" if is_folder else "other", mode=mode)
         return self._artifact("")
 
     def _file_of_folder(self, name: str, entry: os.DirEntry[str]) -> None:
-        size = entry.stat(follow_symlinks=False).st_size
-        self._bytes_left += self._limits.ratio * size
-        if _may_be_archive(name) and self._archive(name, Path(entry.path), depth=1):
-            return
-        self._see_file(name, size, Path(entry.path))
+        status = entry.stat(follow_symlinks=False)
+        self._bytes_left += self._limits.ratio * status.st_size
+        path, mode = Path(entry.path), _mode_of(status)
+        if not _may_be_archive(name) or not self._archive(name, path, depth=1) or not _is_part_of_pex(name):
+            self._see_file(name, status.st_size, path, mode=mode)
 
-    def _tar(self, kind: Kind, pieces: Iterator[bytes]) -> None:
-        raw = gunzip(pieces) if kind == "gzip" else unzstd(pieces) if kind == "zstd" else pieces
-        tar = TarWalker(self._counted(raw), max_members=self._limits.files)
+    def _tar(self, kind: Compression, pieces: Iterator[bytes]) -> None:
+        tar = TarWalker(self._counted(unpacked(kind, pieces)), max_members=self._limits.files)
         paths: set[str] = set()
         for member in tar:
             # What a hard link names is a file of the same archive: the one that was there before, if there are two.
@@ -197,19 +197,23 @@ class _Look:
                 if member.path in paths:
                     raise LayerUnreadableError("it holds a path twice", why=f"{member.path!r}")
                 paths.add(member.path)
-                self._take(member.path, member.size, iter(lambda: tar.read(_CHUNK), b""), depth=1)
-            elif member.kind == "symlink":
+                content = iter(lambda: tar.read(CHUNK), b"")
+                self._take(member.path, member.size, content, depth=1, mode=member.mode)
+            elif member.path:
+                self._reader(member.path).other(member.path, member.kind, mode=member.mode, link=member.linkname)
+            if member.kind == "symlink":
                 behind = posixpath.normpath(posixpath.join(posixpath.dirname(member.path), member.linkname))
                 if behind.startswith(("/", "../")) or behind == "..":
                     self._leads_out.append((member.path, member.linkname))
 
-    def _archive(self, name: str, path: Path, *, depth: int) -> bool:
+    def _archive(self, name: str, path: Path, *, depth: int, carried: bool = False) -> bool:
         """Look at the files of a zip archive; tell whether it is one.
 
         Args:
             name: Where it is in the artifact; empty if it is the artifact.
             path: Where it is on disk.
             depth: How many archives it lies in.
+            carried: Whether one of those is a wheel that a package carries.
 
         Raises:
             WheelError: It is none, but has to be; or it is damaged.
@@ -217,46 +221,56 @@ class _Look:
         try:
             archive = WheelArchive(path, name or path.name)
         except WheelError:
-            if not depth or name == _RUNTIME_OF_PEX or _WHEEL_OF_PEX.fullmatch(name):
+            if not depth or _is_part_of_pex(name):
                 raise
             return False  # a file that has the name of a wheel, such as packages' tests carry, harms nobody
+        carried = carried or (bool(name) and not _is_part_of_pex(name))
         with archive:
+            if not name:
+                self._before(path, min((member.offset for member in archive.members), default=0))
             for member in archive.members:
                 inner = f"{name}/{member.name}" if name else member.name
-                self._take(inner, member.size, archive.unpacked_pieces(member), depth=depth + 1)
+                mode = 0o755 if member.executable else 0o644
+                self._take(
+                    inner, member.size, archive.unpacked_pieces(member), depth=depth + 1, mode=mode, carried=carried
+                )
         return True
 
-    def _take(self, name: str, size: int, pieces: Iterable[bytes], *, depth: int) -> None:
+    def _before(self, path: Path, end: int) -> None:
+        """Look at what is before an archive: a program that has the archive behind it is one of the artifact's own."""
+        with path.open("rb") as stream:
+            if identify(stream.read(HEAD_SIZE)) is not None:
+                self._see(path.name, end, self._counted(pieces_of(stream, 0, end)), mode=-1)
+
+    def _take(
+        self, name: str, size: int, pieces: Iterable[bytes], *, depth: int, mode: int, carried: bool = False
+    ) -> None:
         """Look at a file of an archive, to its end: it has to be whole."""
         if not _may_be_archive(name) or depth > self._limits.deepest:
-            self._see(name, size, self._counted(pieces))
+            self._see(name, size, self._counted(pieces), mode=mode, carried=carried)
             return
         with tempfile.TemporaryDirectory(prefix="crossdock-") as folder:
             path = Path(folder) / "archive"
             with path.open("wb") as out:
                 out.writelines(self._counted(pieces))
-            if not self._archive(name, path, depth=depth):
-                self._see_file(name, size, path)
+            if not self._archive(name, path, depth=depth, carried=carried) or not _is_part_of_pex(name):
+                self._see_file(name, size, path, mode=mode, carried=carried)
 
-    def _see_file(self, name: str, size: int, path: Path) -> None:
+    def _see_file(self, name: str, size: int, path: Path, *, mode: int, carried: bool = False) -> None:
         with path.open("rb", buffering=0) as stream:
-            self._see(name, size, iter(lambda: stream.read(FIRST_BYTES), b""), whole=False)
+            pieces = self._counted(iter(lambda: stream.read(CHUNK), b""))
+            self._see(name, size, pieces, mode=mode, carried=carried)
 
-    def _see(self, name: str, size: int, pieces: Iterable[bytes], *, whole: bool = True) -> None:
+    def _see(self, name: str, size: int, pieces: Iterable[bytes], *, mode: int, carried: bool = False) -> None:
         self._files_left -= 1
         if self._files_left < 0:
             raise LayerUnreadableError("it is too large", why=f"it holds more than {self._limits.files:,} files")
-        first, wanted = bytearray(), FIRST_BYTES
-        if distribution_of(name) and size <= self._records_left:
-            self._records_left -= size
-            wanted = size
-        for piece in pieces:
-            first += piece[: max(0, wanted - len(first))]
-            if not whole and len(first) >= wanted:
-                break
+        reader = self._carried if carried else self._reader(name)
+        reader.pieces(name, size, pieces, mode=mode)
+
+    def _reader(self, name: str) -> ContentsReader:
         wheel = _WHEEL_OF_PEX.match(name)
-        reader = self._wheels.setdefault(wheel["name"], ContentsReader()) if wheel else self._rest
-        reader.see(name, first, size)
+        return self._wheels.setdefault(wheel["name"], ContentsReader()) if wheel else self._rest
 
     def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
@@ -267,59 +281,9 @@ class _Look:
 
     def _artifact(self, digest: str) -> Artifact:
         wheels = {name: reader.contents() for name, reader in self._wheels.items()}
-        return Artifact(digest=digest, rest=self._rest.contents(), wheels=wheels, leads_out=tuple(self._leads_out))
-
-
-def _kind_of(name: str, head: bytes, tail: bytes) -> Kind:
-    if _ZIP_NAME.search(name):
-        return "zip"
-    if head.startswith(_GZIP):
-        return "gzip"
-    if head.startswith(_ZSTD):
-        return "zstd"
-    if head[_USTAR_AT:].startswith(_USTAR):
-        return "tar"
-    if _EXE.match(head):
-        return "exe"
-    if _END_OF_ZIP in tail:
-        return "zip"
-    raise LayoutUnreadableError(
-        f"{name} cannot be proved",
-        why="it is neither a zip archive, as a PEX is one, nor a tar archive, nor a folder",
-        hint="name a PEX, a zip or tar archive, a folder, or an image",
-    )
-
-
-def _archives_of_exe(head: bytes, size: int) -> list[tuple[int, int]]:
-    match = _EXE.match(head)
-    said, python, app = map(int, match.groups()) if match else (0, 0, 0)
-    # As tail(1) counts them, the first byte is number 1.
-    if said != size or not 0 < python < app <= size:
-        raise LayerUnreadableError("it is cut short", why=f"its script says {said:,} bytes, and it has {size:,}")
-    return [(python - 1, app - 1), (app - 1, size)]
-
-
-def _pieces(stream: BinaryIO, start: int, end: int) -> Iterator[bytes]:
-    stream.seek(start)
-    while start < end and (piece := stream.read(min(_CHUNK, end - start))):
-        start += len(piece)
-        yield piece
-
-
-def _walk(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Give what is below a folder, by its path in it; folders are entered, links are not."""
-    pending = [("", os.fspath(root))]
-    while pending:
-        prefix, folder = pending.pop()
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-        for entry in entries:
-            name = prefix + entry.name
-            # A junction of Windows is a link, too, which Python knows since 3.12.
-            if entry.is_dir(follow_symlinks=False) and not getattr(entry, "is_junction", bool)():
-                pending.append((f"{name}/", entry.path))
-            else:
-                yield name, entry
+        # Nothing is installed of a wheel that a package carries, so it adds programs, but no distribution.
+        rest = merged((self._rest.contents(), replace(self._carried.contents(), texts={})))
+        return Artifact(digest=digest, rest=rest, wheels=wheels, leads_out=tuple(self._leads_out))
 
 
 def _is_inside(path: str, root: str) -> bool:
@@ -328,3 +292,13 @@ def _is_inside(path: str, root: str) -> bool:
 
 def _may_be_archive(name: str) -> bool:
     return name.endswith(".whl") or name == _RUNTIME_OF_PEX
+
+
+def _is_part_of_pex(name: str) -> bool:
+    """Say whether an archive stands for the folder that it unpacks to."""
+    return name == _RUNTIME_OF_PEX or _WHEEL_OF_PEX.fullmatch(name) is not None
+
+
+def _mode_of(status: os.stat_result) -> int:
+    """Give a file's permission bits, which Windows does not have."""
+    return -1 if os.name == "nt" else stat.S_IMODE(status.st_mode)

@@ -43,9 +43,14 @@ OPTIONS = {
     "target show": "T --python --libc-policy --json --complete-platform --help",
     "lock": f"{PROJECT} {CACHE}",
     "fetch": f"{PROJECT} --python --all-targets --output --locked {CACHE} {PARTS} --only-group",
+    "test": f"PROJECT --keep --locked --jobs --json --junit --markdown --github {CACHE}",
+    "diff": f"A B --all --exit-code --json {CACHE}",
     "sbom": f"IMAGE_OR_PROJECT --package --platform --format --output --target --python --locked {CACHE} {PARTS}",
-    "verify": f"ARTIFACT --json --allow --deep --project --package --target --python {CACHE} {PARTS}",
+    "verify": "ARTIFACT --lock --project --package --deep --rebuild --run --base --run-timeout --allow --policy "
+    f"--strict --json --sarif --junit --markdown --github --notes --target --python {CACHE} {PARTS}",
 }
+#: What the command line itself is made of.
+START = {f"crossdock.cli.{name}" for name in ("main", "options", "parser")}
 #: What only some commands need, of others' modules and of Python's own.
 HEAVY = "urllib3 packaging deflate build mousebender pysequoia debian tomli_w distlib platformdirs"
 HEAVY_OF_PYTHON = "hashlib ssl tomllib json asyncio concurrent.futures subprocess tempfile"
@@ -219,5 +224,5 @@ def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
     assert "crossdock.cli.main" in imported
     assert imported & {*HEAVY.split(), *HEAVY_OF_PYTHON.split()} == set()
     ours = {name for name in imported if name.split(".")[0] == "crossdock"}
-    cli = {f"crossdock.cli.{name}" for name in ("exe", "lambda_", "main", "options", "parser", "pex", "venv")}
-    assert ours == {"crossdock", "crossdock.cli", "crossdock.errors", *cli}
+    commands = {f"crossdock.cli.{name}" for name in ("diff", "exe", "lambda_", "pex", "test", "venv")}
+    assert ours == {"crossdock", "crossdock.cli", "crossdock.errors", *START, *commands}

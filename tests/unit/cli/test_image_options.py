@@ -9,11 +9,12 @@ import pytest
 from crossdock.cli.image import _outputs
 from crossdock.cli.main import main
 from crossdock.cli.parser import make_parser
-from crossdock.cli.verify import _is_path, _tell
+from crossdock.cli.verify_outputs import tell_rederived
 from crossdock.errors import ImageReferenceError, UsageError
 from crossdock.oci.profile import DOCKER, LAMBDA, OCI
 from crossdock.projects.project import Project, load_project
 from crossdock.steps.rederive import Rederived
+from crossdock.steps.subjects import is_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,7 +232,7 @@ def test_options_come_before_the_settings(project: Project, outputs: Of) -> None
 
 @pytest.mark.parametrize("text", ["./x", "../x", "/x", "~/x", "x.tar", "."])
 def test_what_looks_like_a_path_is_one(text: str) -> None:
-    assert _is_path(text)
+    assert is_path(text)
 
 
 @pytest.mark.parametrize("text", ["app", "registry.example/app:1", f"app@{DIGEST}", "a" * 5000, "a/" * 3000])
@@ -239,10 +240,10 @@ def test_anything_else_is_a_reference_unless_it_is_there(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert not _is_path(text)
+    assert not is_path(text)
     if text == "app":
         (tmp_path / text).mkdir()
-        assert _is_path(text)
+        assert is_path(text)
 
 
 @pytest.mark.parametrize("text", ["a" * 5000, "A", "app@sha256:12"])
@@ -251,11 +252,12 @@ def test_verifying_what_is_neither_is_a_plain_error(text: str, capsys: pytest.Ca
     assert "is not an image reference" in capsys.readouterr().err
 
 
-def test_a_project_is_for_deep_verification(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verify", "x.tar", "--project", "."]) == UsageError.exit_code
-    assert "--deep" in capsys.readouterr().err
+def test_a_lock_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "x.tar", "--project", ".", "--lock", "uv.lock"]) == UsageError.exit_code
+    assert main(["verify", "x.tar", "--package", "app"]) == UsageError.exit_code
+    assert "--project" in capsys.readouterr().err
 
 
 def test_reasons_that_somebody_made_up_do_nothing_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    _tell(Rederived(same=(), others={DIGEST: "\x1b[2J 1.0 is on no index"}, findings=()))
+    tell_rederived(Rederived(same=(), others={DIGEST: "\x1b[2J 1.0 is on no index"}, findings=()))
     assert capsys.readouterr().err == "not made again: sha256:aaaaaaaaaaaa: \\x1b[2J 1.0 is on no index\n"

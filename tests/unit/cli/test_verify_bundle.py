@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -35,8 +36,23 @@ def write_zip(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
+def installed(tag: str, program: bytes) -> dict[str, bytes]:
+    """A package as its wheel installs it, and as its RECORD says."""
+    files = {
+        "fast.so": program,
+        "fast-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: fast\nVersion: 1.0\n",
+        "fast-1.0.dist-info/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n".encode(),
+    }
+    lines = []
+    for name, content in files.items():
+        hashed = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        lines.append(f"{name},sha256={hashed},{len(content)}\n")
+    return {**files, "fast-1.0.dist-info/RECORD": "".join([*lines, "fast-1.0.dist-info/RECORD,,\n"]).encode()}
+
+
 def wheel(name: str, program: bytes) -> dict[str, bytes]:
-    return {f".deps/{name}/fast.so": program, f".deps/{name}/fast-1.0.dist-info/RECORD": b"fast.so,,\n"}
+    tag = name.removesuffix(".whl").partition("-1.0-")[2]
+    return {f".deps/{name}/{path}": content for path, content in installed(tag, program).items()}
 
 
 @pytest.fixture
@@ -50,7 +66,16 @@ def test_a_pex_is_proved(pex: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert err == ""
     assert out.splitlines()[0] == f"ok: {pex}"
     digest = hashlib.sha256(pex.read_bytes()).hexdigest()
-    assert out.splitlines()[2].split() == ["linux/arm64/v8", f"sha256:{digest[:12]}", "3", "1", "aarch64", "ELF", "ok"]
+    assert out.splitlines()[2].split() == [
+        "linux/arm64/v8",
+        f"sha256:{digest[:12]}",
+        "5",
+        "1",
+        "1",
+        "aarch64",
+        "ELF",
+        "ok",
+    ]
 
 
 def test_a_pex_with_a_wrong_program_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,10 +176,11 @@ def test_an_environment_is_proved_as_a_folder_and_as_an_archive(
 
 def test_a_wheel_is_judged_by_its_own_name(tmp_path: Path) -> None:
     path = tmp_path / ARM64_WHEEL
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("fast.so", ARM64_ELF)
+    write_zip(path, installed("cp312-cp312-manylinux_2_28_aarch64", ARM64_ELF))
+    assert main(["verify", str(path)]) == 0
     assert main(["verify", str(path), "--target", "linux/arm64"]) == 0
     assert main(["verify", str(path), "--target", "linux/arm64", "--python", "3.11"]) == 91
+    assert main(["verify", str(path.rename(tmp_path / AMD64_WHEEL))]) == 91
 
 
 # Mistakes
@@ -166,7 +192,9 @@ def test_what_it_is_for_has_to_be_said(
 ) -> None:
     with tarfile.open(tmp_path / "app.tar", "w") as archive:
         archive.addfile(tarfile.TarInfo("a.py"), io.BytesIO())
-    path = {"zip": pex, "folder": tmp_path, "tar": tmp_path / "app.tar"}[form]
+    pure = write_zip(tmp_path / "pure.pex", {"app.py": b""})
+    pex.unlink()
+    path = {"zip": pure, "folder": tmp_path, "tar": tmp_path / "app.tar"}[form]
     assert main(["verify", str(path)]) == 92
     out, err = capsys.readouterr()
     assert out == ""
@@ -178,7 +206,7 @@ def test_what_is_nothing_to_prove_is_told(tmp_path: Path, capsys: pytest.Capture
     for name in ("notes.txt", "none.pex", f"{'n' * 5000}.pex"):
         assert main(["verify", str(tmp_path / name), "--target", "linux/arm64"]) == 92
     (tmp_path / "empty").mkdir()
-    assert main(["verify", str(tmp_path / "empty"), "--target", "linux/arm64"]) == 91
+    assert main(["verify", str(tmp_path / "empty"), "--target", "linux/arm64"]) == 99
     out, err = capsys.readouterr()
     assert "neither a zip archive" in err
     assert "nothing-read" in out
@@ -208,5 +236,5 @@ def test_an_image_is_an_image_also_when_a_target_is_named(tmp_path: Path, capsys
     (tmp_path / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     (tmp_path / "index.json").write_text('{"manifests": []}')
     (tmp_path / "a.so").write_bytes(ARM64_ELF)
-    assert main(["verify", str(tmp_path), "--target", "linux/arm64"]) == 91
+    assert main(["verify", str(tmp_path), "--target", "linux/arm64"]) == 91  # the platform is missing
     assert "no-image" in capsys.readouterr().out
