@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Project", "load_project"]
+__all__ = ["Project", "load_project", "load_settings"]
 
 _LARGEST_FILE = 16 << 20
 
@@ -100,6 +100,21 @@ def load_project(folder: Path) -> Project:
         config=read_config(_table(document, "tool", path).get("crossdock", {})),
         document=document,
     )
+
+
+def load_settings(folder: Path) -> Config:
+    """Read ``[tool.crossdock]`` alone: the root of a workspace need not be a project.
+
+    Args:
+        folder: The folder of the pyproject.toml.
+
+    Raises:
+        ProjectNotFoundError: There is no pyproject.toml.
+        ProjectFileError: It cannot be read.
+        ConfigError: ``[tool.crossdock]`` has a mistake.
+    """
+    path = folder / "pyproject.toml"
+    return read_config(_table(_read_toml(path), "tool", path).get("crossdock", {}))
 
 
 def _of_poetry(poetry: dict[str, Any], path: Path) -> dict[str, Any]:
