@@ -22,6 +22,7 @@ __all__ = [
     "add_project",
     "add_targets",
     "positive",
+    "positive_seconds",
     "project_of",
     "request_of",
     "services_of",
@@ -71,6 +72,14 @@ def positive(text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() else 0
     if not 0 < number <= 256:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 256")
+    return number
+
+
+def positive_seconds(text: str) -> int:
+    """Read how long something may take, for argparse."""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+    if not 0 < number <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 1 to 86400")
     return number
 
 

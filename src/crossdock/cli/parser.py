@@ -7,10 +7,21 @@ import sys
 from typing import NoReturn
 
 from crossdock import __version__
+from crossdock.cli.diff import add_diff
 from crossdock.cli.exe import add_exe
 from crossdock.cli.lambda_ import add_lambda
-from crossdock.cli.options import add_cache, add_command, add_outputs, add_parts, add_project, add_targets, positive
+from crossdock.cli.options import (
+    add_cache,
+    add_command,
+    add_outputs,
+    add_parts,
+    add_project,
+    add_targets,
+    positive,
+    positive_seconds,
+)
 from crossdock.cli.pex import add_pex
+from crossdock.cli.test import add_test
 from crossdock.cli.venv import add_venv
 from crossdock.errors import UsageError
 
@@ -46,7 +57,8 @@ def make_parser() -> argparse.ArgumentParser:
         "  crossdock plan --json                  which wheel for which target, and why\n"
         "  crossdock check --target linux/arm64   is there a file of every package?\n"
         "  crossdock explain numpy                who needs it, and which file of it is taken\n"
-        "  crossdock verify dist/app_image        prove what anybody built\n\n"
+        "  crossdock verify dist/app_image        prove what anybody built\n"
+        "  crossdock test --junit report.xml      the test for CI: is all of it cross-compiled?\n\n"
         "The result is printed on standard output, everything else on standard error.",
     )
     parser.add_argument("--version", action="version", version=f"crossdock {__version__}")
@@ -63,6 +75,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_lock(commands)
     _add_fetch(commands)
     _add_verify(commands)
+    add_test(commands)
+    add_diff(commands)
     _add_sbom(commands)
     return parser
 
@@ -221,38 +235,90 @@ def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
         commands,
         "verify",
         "crossdock.cli.verify:verify",
-        "prove that an image, a PEX or another bundle holds what it says",
-        "Read every file of every layer of an OCI image layout, or of an image in a registry, by whomever it was\n"
-        "built, and report each binary that does not fit its image's platform. Exits with 0 only if there is no\n"
-        "error.\n\n"
-        "With --target, a PEX, a zip or tar archive, an executable or a folder is proved in the same way to be for\n"
-        "that platform, and its wheels for that platform and Python.\n\n"
-        "With --deep, layers are made again from the wheels they name and compared; with --project, all of them have\n"
-        "to be those that the project's locks give.",
+        "prove that an image, a wheel, a PEX or another bundle holds what it says",
+        "Read every file of an image, a wheel, a PEX, a zip or tar archive, a Debian package, an executable or a\n"
+        "folder, by whomever it was built, and report what does not fit what it claims to be: programs for another\n"
+        "machine, needs that its system does not meet, packages that are missing or changed, and more. Exits with 0\n"
+        "only if there is no error; docs/verify.md explains every finding.\n\n"
+        "An image and a wheel say themselves what they are for; so does what holds wheels that agree. Anything else\n"
+        "needs --target. With --lock or --project, packages are compared with a lock.\n\n"
+        "With --deep, an image's layers are made again from the wheels they name and compared; with --project, all of\n"
+        "them have to be those that the project's locks give.",
     )
     parser.add_argument(
         "image",
+        nargs="+",
         metavar="ARTIFACT",
-        help="folder or tar file of an OCI layout, a reference, or, with --target, any other file or folder",
+        help="file or folder; image in a registry; or, as skopeo spells them, oci:DIR, oci-archive:TAR, "
+        "docker-archive:TAR, docker-daemon:IMAGE, containers-storage:IMAGE",
     )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument(
-        "--allow",
-        action="append",
-        default=[],
-        metavar="GLOB",
-        help="path in it that may hold binaries of other machines; may be given several times",
-    )
-    parser.add_argument("--deep", action="store_true", help="make the layers again from their wheels, and compare")
-    parser.add_argument("--project", metavar="DIR", help="with --deep: the project that the image was built from")
+    parser.add_argument("--lock", metavar="FILE", help="lock that its packages have to be those of")
+    parser.add_argument("--project", metavar="DIR", help="project that it has to be built from: its targets and lock")
     parser.add_argument("--package", metavar="NAME", help="the member of the workspace that DIR is in")
+    parser.add_argument("--deep", action="store_true", help="make the layers again from their wheels, and compare")
+    _add_verify_more(parser)
+    _add_verify_rules(parser)
+    _add_verify_reports(parser)
     add_targets(
         parser,
-        target_default="the image's own platforms; with --project, the settings'",
+        target_help="platform that it has to be for, such as linux/arm64+glibc2.28, or a runtime; an image may be for "
+        "others as well; may be given several times",
+        target_default="what it says itself; with --project, the settings'",
         python_default="any; with --project, the base's",
     )
     add_cache(parser)
     add_parts(parser, only=False)
+
+
+def _add_verify_more(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("more than reading")
+    group.add_argument(
+        "--rebuild",
+        nargs="?",
+        const="image",
+        metavar="COMMAND",
+        help="build --project again, elsewhere and with nothing kept, and compare; COMMAND is what builds it, such as "
+        "'pex --target linux/arm64' (default: image)",
+    )
+    group.add_argument(
+        "--run",
+        dest="code",
+        metavar="CODE",
+        help="run Python code in it, in a sandbox, under QEMU if need be; or: imports",
+    )
+    group.add_argument("--base", metavar="IMAGE", help="image to run it in, for what has no interpreter of its own")
+    group.add_argument(
+        "--run-timeout", type=positive_seconds, default=600, metavar="S", help="seconds it may run (default: 600)"
+    )
+
+
+def _add_verify_rules(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("exceptions")
+    group.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="path in it that may be as it is, whatever is found; may be given several times",
+    )
+    group.add_argument(
+        "--policy",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="file of exceptions, each with its reason and its last day; may be given several times",
+    )
+    group.add_argument("--strict", action="store_true", help="refuse what is only warned of, too")
+
+
+def _add_verify_reports(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("reports")
+    group.add_argument("--json", action="store_true", help="print the report as JSON, of several artifacts a list")
+    group.add_argument("--sarif", metavar="FILE", help="write SARIF 2.1.0, as code scanning takes it; - is stdout")
+    group.add_argument("--junit", metavar="FILE", help="write JUnit XML, as test reports are read; - is stdout")
+    group.add_argument("--markdown", metavar="FILE", help="write a summary in Markdown; - is stdout")
+    group.add_argument("--github", action="store_true", help="print annotations for GitHub Actions as well")
+    group.add_argument("--notes", action="store_true", help="tell also what is only worth a note")
 
 
 def _add_sbom(commands: argparse._SubParsersAction[_Parser]) -> None:
