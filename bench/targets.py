@@ -19,7 +19,7 @@ from crossdock.store.blobs import Store
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-__all__ = ["run"]
+__all__ = ["run", "without_made_layers"]
 
 _CASES = {"linux/amd64": TARGETS[:1], "linux/arm64": TARGETS[1:], "both": TARGETS}
 _MADE_OF_WHEELS = ("wheels", "project")
@@ -35,9 +35,7 @@ def run(repeats: int) -> Result:
         bare = folder / "bare"
         layout = project.with_name("image")
         _without_layers(cache, _layers(layout, _MADE_OF_WHEELS), bare)
-        downloads = folder / "downloads"
-        _without_layers(cache, _layers(layout, _ALL), downloads)
-        _without_own_wheel(downloads)
+        downloads = without_made_layers(project, cache, folder / "downloads")
         source = Store(folder / "wheels")
         groups = {target: grouped(wheels(target), source) for target in TARGETS}
 
@@ -69,6 +67,13 @@ def run(repeats: int) -> Result:
             for metric in (WALL, CPU)
         ),
     )
+
+
+def without_made_layers(project: Path, cache: Path, downloads: Path) -> Path:
+    """Link a cache in which everything for a project is there, but for what was made of the downloads."""
+    _without_layers(cache, _layers(project.with_name("image"), _ALL), downloads)
+    _without_own_wheel(downloads)
+    return downloads
 
 
 def _layers(layout: Path, kinds: Collection[str]) -> set[str]:
