@@ -228,7 +228,12 @@ def _prove(
         for piece, recipe in zip(pieces, exe.recipes, strict=True)
     ]
     report = prove_bundle(
-        claim_of(exe.target, "bundle"),
+        claim_of(
+            exe.target,
+            "bundle",
+            wheels=[wheel.filename for wheel in exe.wheels],
+            waived=project.config.waived,
+        ),
         [exe.interpreter.contents, *seen],
         digest=digest,
         allow=project.config.allow,

@@ -109,12 +109,13 @@ class MadeFunctions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Function:
-    """What one target gets, over all its zips."""
+    """What one target gets, over all its zips; and which packages its runtime has."""
 
     target: Target
     kind: FunctionKind
     wheels: tuple[WheelFile, ...]
     files: tuple[IncludedFile, ...]
+    elsewhere: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,11 +152,12 @@ def make_functions(plan: WheelPlan, services: Services, options: FunctionOptions
     for part in ready.plan.targets:
         kind = kind_of(part.target)
         wheels = ready.of(part)
+        gone: frozenset[str] = frozenset()
         if kind is AWS and _without_sdk(project, options):
             gone = _left_out(ready.plan, part, wheels, services)
             notes.append(f"left to {part.target.name}: {', '.join(sorted(gone)) or 'nothing, as boto3 is not needed'}")
             wheels = tuple(wheel for wheel in wheels if wheel.name not in gone)
-        function = _Function(target=part.target, kind=kind, wheels=wheels, files=())
+        function = _Function(target=part.target, kind=kind, wheels=wheels, files=(), elsewhere=gone)
         if _CALLED & set(options.roles):
             function = replace(function, files=_root(project, function, handler, services, options))
         functions.append(function)
@@ -339,8 +341,10 @@ def _write(
 
 
 def _prove(project: Project, item: _Zip, parts: Sequence[MadePart]) -> ImageReport:
+    # What a package needs may be in the other zip, or in the runtime.
+    waived = project.config.waived | item.function.elsewhere | {wheel.name for wheel in item.function.wheels}
     return prove_bundle(
-        claim_of(item.function.target, "bundle"),
+        claim_of(item.function.target, "bundle", wheels=[wheel.filename for wheel in item.wheels], waived=waived),
         [part.contents for part in parts],
         allow=project.config.allow,
         wheels=[wheel.filename for wheel in item.wheels],

@@ -307,7 +307,12 @@ def _report(path: Path, members: Sequence[_Member], runtime: PexRuntime, plan: W
         subject=path.name,
         images=tuple(
             prove_bundle(
-                claim_of(member.target, "bundle"),
+                claim_of(
+                    member.target,
+                    "bundle",
+                    wheels=[item.filename for item in member.distributions],
+                    waived=plan.project.config.waived,
+                ),
                 [code, *(item.contents for item in member.distributions)],
                 allow=plan.project.config.allow,
                 wheels=[item.filename for item in member.distributions],

@@ -147,7 +147,12 @@ def _write(
         facts = write_tar(tree, stack.enter_context(whole_file(path)), form)
         contents, digest = [facts.contents], facts.digest
     report = prove_bundle(
-        claim_of(part.target, "bundle"),
+        claim_of(
+            part.target,
+            "bundle",
+            wheels=[wheel.filename for wheel in tree.wheels],
+            waived=plan.project.config.waived,
+        ),
         contents,
         digest=digest,
         allow=plan.project.config.allow,
