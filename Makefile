@@ -29,7 +29,7 @@ demo: python ## build the example for two architectures, show what was made, pro
 
 .PHONY: test
 test: python engines ## run all tests: unit, integration and e2e; a skipped one fails
-	CROSSDOCK_REQUIRE_ALL=$${CROSSDOCK_REQUIRE_ALL-1} python -m pytest $(PYTEST_ARGS)
+	CROSSDOCK_REQUIRE_ALL=$${CROSSDOCK_REQUIRE_ALL-1} tests/support/run-tests.sh $(PYTEST_ARGS)
 
 .PHONY: unit
 unit: python ## run the tests that need neither network nor engines
