@@ -54,6 +54,8 @@ _SINGLE: Final = {
 }
 
 _VERSION_FORMAT: Final = 1
+#: The smallest page of any machine.
+_PAGE: Final = 4096
 _VER_FLG_BASE, _VER_FLG_WEAK = 1, 2
 
 _SHF_ALLOC: Final = 2
@@ -101,6 +103,18 @@ class _Load(NamedTuple):
     in_memory: int
     in_file: int
     offset: int
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory."""
+        return max(self.in_memory, self.in_file)
+
+    @property
+    def mapped(self) -> int:
+        """Bytes of the file that are there: to the end of the last page, unless what follows is to be zeros."""
+        if self.in_memory > self.in_file:
+            return self.in_file
+        return self.in_file + -(self.address + self.in_file) % _PAGE
 
 
 @dataclass(slots=True)
@@ -346,11 +360,11 @@ class _Reader:
 
 def _placed(segments: _Segments, address: int, what: str) -> tuple[int, int]:
     """Give the offset of what is at an address, and where the segment around it ends in the file."""
-    places = [
-        (load.offset + address - load.address, load.offset + load.in_file)
-        for load in segments.loads
-        if load.address <= address < load.address + max(load.in_memory, load.in_file)
-    ]
+    # What lies in the file behind a segment, on its last page, is mapped as well: tools that let a table grow in place
+    # rely on it. It belongs to that segment only if it is in no other.
+    inside = [load for load in segments.loads if load.address <= address < load.address + load.size]
+    around = inside or [load for load in segments.loads if load.address <= address < load.address + load.mapped]
+    places = [(load.offset + address - load.address, load.offset + load.mapped) for load in around]
     if not places:
         raise DamagedHeaderError(f"{what} is in no segment that is loaded")
     start, end = places[0]

@@ -325,3 +325,16 @@ def test_what_is_hostile_costs_little() -> None:
     finally:
         tracemalloc.stop()
     assert "longer in all" in damage(many.data)
+
+
+def test_what_lies_behind_a_segment_on_its_last_page_is_mapped_too() -> None:
+    # Tools that let a dynamic section grow in place leave it there, as in casadi 3.7.2: loaders map whole pages.
+    built = build_elf(needed=["libc.so.6"], tags={"SONAME": "liba.so"})
+    before = linking(built.data)
+    short = built.places["dynamic"] - built.places["verneed"]
+    for name in ("filesz", "memsz"):
+        _segment(1, name, short)(built)
+    assert linking(built.data) == before
+    # Where memory is to follow that is filled with zeros, nothing of the file is there.
+    _segment(1, "memsz", 0x1000)(built)
+    assert damage(built.data) == "its dynamic section has no contents in the file"
