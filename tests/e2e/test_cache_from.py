@@ -6,13 +6,15 @@ import copy
 import gzip
 import hashlib
 import http.client
+import io
 import json
 import os
+import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.e2e.baseimages import LayoutWriter, debian_root, file_layer
+from tests.e2e.baseimages import LayoutWriter, debian_root
 from tests.e2e.builds import lock_with_uv
 from tests.e2e.engines import MACHINES, Podman, Registry, Skopeo, require_machine
 from tests.e2e.pushing import App, Watch, blobs_of, make_app
@@ -250,11 +252,18 @@ def descriptor_of(registry: Registry, repository: str, old: dict[str, Any], cont
     return {**old, "digest": digest, "size": len(data)}
 
 
+def with_a_file_more(layer: bytes) -> bytes:
+    archive = io.BytesIO(layer)
+    content = b"print('planted')\n"
+    member = tarfile.TarInfo("app/.venv/lib/python3.11/site-packages/planted.py")
+    member.size = len(content)
+    with tarfile.open(fileobj=archive, mode="a:") as files:
+        files.addfile(member, io.BytesIO(content))
+    return archive.getvalue()
+
+
 def plant(registry: Registry, repository: str, tag: str, wheel: str) -> str:
-    """Put other content in the place of a wheel's layer, with all that is said about it made to agree."""
-    evil = file_layer({"app/.venv/lib/python3.11/site-packages/planted.py": b"print('planted')\n"})
-    packed = gzip.compress(evil, mtime=0)
-    new_diff_id = f"sha256:{hashlib.sha256(evil).hexdigest()}"
+    """Put a file more into a wheel's layer, with all that is said about it made to agree."""
     _, raw = registry.manifest(repository, tag)
     index = json.loads(raw)
     planted = ""
@@ -266,10 +275,13 @@ def plant(registry: Registry, repository: str, tag: str, wheel: str) -> str:
         for position, layer in enumerate(manifest["layers"]):
             if wheel not in json.dumps(layer.get("annotations", {})):
                 continue
+            _, _, packed = registry.ask("GET", f"/v2/{repository}/blobs/{layer['digest']}")
+            evil = with_a_file_more(gzip.decompress(packed))
+            new_diff_id = f"sha256:{hashlib.sha256(evil).hexdigest()}"
             old_diff_id = config["rootfs"]["diff_ids"][position]
             config["rootfs"]["diff_ids"][position] = new_diff_id
             said = json.loads(json.dumps(layer).replace(old_diff_id, new_diff_id))
-            manifest["layers"][position] = descriptor_of(registry, repository, said, packed)
+            manifest["layers"][position] = descriptor_of(registry, repository, said, gzip.compress(evil, mtime=0))
             planted = manifest["layers"][position]["digest"]
         manifest["config"] = descriptor_of(registry, repository, copy.deepcopy(manifest["config"]), config)
         index["manifests"][number] = descriptor_of(registry, repository, entry, manifest)
@@ -291,7 +303,7 @@ def test_a_planted_layer_does_not_go_unnoticed(
 
     outcome = app.command.run("verify", "--deep", reference)
 
-    assert outcome.code == 91, outcome.stderr
+    assert outcome.code == 98, outcome.stderr
     assert planted[:19] in outcome.stdout + outcome.stderr
 
 

@@ -212,7 +212,7 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--files", metavar="DIR_OR_TAR", help="what `crossdock fetch --output` wrote: looked at before any network"
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, and nothing but the result")
 
 
 def project_of(options: argparse.Namespace) -> Project:

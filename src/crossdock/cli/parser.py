@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from crossdock import __version__
 from crossdock.cli.diff import add_diff
@@ -28,11 +28,21 @@ from crossdock.errors import UsageError
 __all__ = ["make_parser"]
 
 
+def _mistake(message: str, program: str) -> UsageError:
+    return UsageError(message, hint=f"`{program} --help` lists what there is")
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are errors like all others."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"`{self.prog} --help` lists what there is")
+        raise _mistake(message, self.prog)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401  as argparse declares them
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            raise _mistake(f"unrecognized arguments: {' '.join(unknown)}", f"{self.prog} {options.command}")
+        return options
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         sys.stdout.flush()  # so that whoever closed the pipe is noticed here, not when Python ends

@@ -29,7 +29,7 @@ __all__ = ["verify"]
 
 def verify(options: argparse.Namespace) -> int:
     """Prove artifacts, and give the exit code of the worst."""
-    from crossdock.cli.verify_outputs import Outputs, exit_code, unreadable
+    from crossdock.cli.verify_outputs import Outputs, exit_code, settled, unreadable
 
     _check(options)
     outputs = Outputs.of(options)
@@ -44,6 +44,7 @@ def verify(options: argparse.Namespace) -> int:
             if not outputs.wants_all(len(options.image)) or not 50 <= error.exit_code < 100:
                 raise
             results.append(unreadable(name, error))
+    results = settled(results, question.allow, _today(), refuse_warnings=options.strict)
     outputs.write(results)
     return exit_code(results)
 
@@ -51,12 +52,27 @@ def verify(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     if options.lock and options.project is not None:
         raise UsageError("--lock and --project are given", hint="the project has its lock: leave --lock out")
-    if options.rebuild and options.project is None:
-        raise UsageError("--rebuild is given without --project", hint="--project is what is built again")
+    if options.rebuild is not None:
+        _check_rebuild(options)
     if options.base and not options.code:
         raise UsageError("--base is given without --run", hint="--base is where the code of --run runs")
     if options.package and options.project is None:
         raise UsageError("--package is given without --project", hint="--project names the workspace")
+
+
+def _check_rebuild(options: argparse.Namespace) -> None:
+    from crossdock.steps.rebuilding import check_command
+
+    if options.project is None:
+        raise UsageError("--rebuild is given without --project", hint="--project is what is built again")
+    check_command(_words(options.rebuild))
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--rebuild {text!r} cannot be split into words", why=str(error)) from None
 
 
 def _question(options: argparse.Namespace, services: Services) -> Question:
@@ -101,7 +117,7 @@ def _of_project(question: Question, options: argparse.Namespace, services: Servi
 def _verify_one(name: str, options: argparse.Namespace, services: Services, question: Question) -> Result:
     from crossdock.cli.verify_outputs import Result
     from crossdock.steps.subjects import ImageSubject, open_subject
-    from crossdock.steps.verifying import strict, verify_artifact, verify_image
+    from crossdock.steps.verifying import verify_artifact, verify_image
 
     deep: Rederived | None = None
     whole = bool(options.deep or options.code or options.rebuild)
@@ -117,8 +133,6 @@ def _verify_one(name: str, options: argparse.Namespace, services: Services, ques
         else:
             report = verify_artifact(subject, question)
         report = _more(report, subject, options, services)
-    if options.strict:
-        report = strict(report, question.allow, _today())
     return Result(report=report, exit_code=report.exit_code, deep=deep)
 
 
@@ -131,10 +145,12 @@ def _more(report: Report, subject: ImageSubject | Path, options: argparse.Namesp
         project = project_of(options)
         workspace = find_workspace(project.root)
         root = workspace.root if workspace is not None else project.root
-        words = shlex.split(options.rebuild)
+        words = _words(options.rebuild)
         member = project.root.relative_to(root).as_posix()
         findings = rebuild_and_compare(subject, report.subject, root, member, words, services)
         report = replace(report, findings=(*report.findings, *findings))
+        if not findings:
+            _tell(f"built again by `crossdock {options.rebuild}`: the same")
     if options.code and report.ok:
         from crossdock.running.limits import RunLimits
         from crossdock.steps.running import RunWish, run_and_report

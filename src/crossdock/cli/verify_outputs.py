@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,12 +15,15 @@ from crossdock.verify.report import Report
 
 if TYPE_CHECKING:
     import argparse
+    import datetime as dt
     from collections.abc import Sequence
 
     from crossdock.errors import CrossdockError
     from crossdock.steps.rederive import Rederived
+    from crossdock.verify.exceptions import Allowance
+    from crossdock.verify.report import ImageReport
 
-__all__ = ["Outputs", "Result", "exit_code", "tell_rederived", "unreadable"]
+__all__ = ["Outputs", "Result", "exit_code", "settled", "tell_rederived", "unreadable"]
 
 _STDOUT: Final = "-"
 
@@ -55,6 +58,42 @@ def exit_code(results: Sequence[Result]) -> int:
     """Give the exit code of the artifact that is worst, by the area of its findings (`crossdock.verify.codes`)."""
     wrong = [result for result in results if result.exit_code]
     return min(wrong, key=_weight).exit_code if wrong else 0
+
+
+def settled(
+    results: Sequence[Result], allow: Sequence[Allowance], today: dt.date, *, refuse_warnings: bool
+) -> list[Result]:
+    """Say of an exception that it helps nothing only if it helps no artifact and no platform of it.
+
+    Args:
+        results: Of all artifacts.
+        allow: The exceptions.
+        today: The date they are judged by.
+        refuse_warnings: Make errors of all warnings that no exception is for.
+    """
+    from crossdock.steps.verifying import strict
+
+    told = [set(_unused(image)) for result in results for image in result.report.images]
+    everywhere = set.intersection(*told) if told else set()
+    reports = [_without(result.report, everywhere) for result in results]
+    if refuse_warnings:
+        reports = [strict(report, allow, today) for report in reports]
+    return [
+        replace(result, report=report, exit_code=result.exit_code if result.error else report.exit_code)
+        for result, report in zip(results, reports, strict=True)
+    ]
+
+
+def _unused(image: ImageReport) -> list[Finding]:
+    return [finding for finding in image.findings if finding.code == "allow-unused"]
+
+
+def _without(report: Report, everywhere: set[Finding]) -> Report:
+    images = []
+    for image in report.images:
+        of_use = set(_unused(image)) - everywhere
+        images.append(replace(image, findings=tuple(item for item in image.findings if item not in of_use)))
+    return replace(report, images=tuple(images))
 
 
 def _weight(result: Result) -> int:
@@ -118,8 +157,9 @@ class Outputs:
             self._tell(result)
         if self.github:
             from crossdock.verify.formats import to_github
+            from crossdock.verify.report import without_notes
 
-            sys.stdout.write(to_github(reports))
+            sys.stdout.write(to_github(reports if self.notes else [without_notes(report) for report in reports]))
 
     def _tell(self, result: Result) -> None:
         if result.error is not None:

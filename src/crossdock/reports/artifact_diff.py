@@ -42,9 +42,9 @@ def diff_text(old: str, new: str, differences: Sequence[Difference], *, every: b
     for difference in differences:
         head = f"{printable(difference.platform)}: " if difference.platform else ""
         if difference.same:
-            yield f"{head}the same, {(difference.digests[0] or '')[:19]}"
+            yield f"{head}the same, {_named(difference.digests[0])}"
             continue
-        before, after = ((digest or "none")[:19] for digest in difference.digests)
+        before, after = map(_named, difference.digests)
         yield f"{head}{before} -> {after}" + _sizes(*difference.sizes)
         yield from (f"  why: {printable(reason)}" for reason in difference.reasons)
         for title, changes in (
@@ -54,6 +54,10 @@ def diff_text(old: str, new: str, differences: Sequence[Difference], *, every: b
             ("files", difference.files),
         ):
             yield from _section(title, changes, every=every)
+
+
+def _named(digest: str | None) -> str:
+    return "none" if digest is None else digest[:19] or "a folder"
 
 
 def _sizes(old: int, new: int) -> str:

@@ -125,7 +125,10 @@ def host_pythons(environ: Mapping[str, str], minor: str) -> Iterator[HostPython]
     """
     path = environ.get("PATH", "")
     names = [f"python{minor}"] if minor else ["python3", "python"]
-    programs = [sys.executable, *(found for name in names if (found := shutil.which(name, path=path)))]
+    # A version manager's launcher in the first folder may start nothing, where a later folder has one that works.
+    folders = path.split(os.pathsep)
+    found = [shutil.which(name, path=folder) for name in names for folder in folders if folder]
+    programs = [sys.executable, *(program for program in found if program)]
     seen = set()
     for program in programs:
         python = _asked(program) if program else None

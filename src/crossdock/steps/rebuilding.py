@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from crossdock.services import Services
     from crossdock.steps.subjects import ImageSubject
+    from crossdock.verify.comparing import Difference
 
-__all__ = ["rebuild_and_compare"]
+__all__ = ["check_command", "rebuild_and_compare"]
 
 #: What builds an artifact; each writes what --output names.
 _COMMANDS: Final = frozenset({"image", "pex", "lambda", "venv", "exe"})
@@ -54,26 +55,43 @@ def rebuild_and_compare(
         UsageError: The command builds nothing.
         VerificationError: The build fails.
     """
+    check_command(command)
+    with tempfile.TemporaryDirectory(prefix="crossdock-rebuild-", ignore_cleanup_errors=True) as folder:
+        again = _build(Path(folder), root, member, command, subject)
+        with open_subject(str(again), services, whole=True) as other:
+            differences = compare_sides(read_side(subject, name), read_side(other, "built again"))
+    return [_finding(item, command) for item in differences if not item.same]
+
+
+def check_command(command: Sequence[str]) -> None:
+    """Say no to what builds nothing.
+
+    Raises:
+        UsageError: It is no command that writes one artifact.
+    """
     if not command or command[0] not in _COMMANDS or any(word.startswith("--output") for word in command):
         raise UsageError(
             f"--rebuild {' '.join(command)!r} is no command that builds",
             hint=f"write one of {', '.join(sorted(_COMMANDS))} and its options, without PROJECT and --output",
         )
-    with tempfile.TemporaryDirectory(prefix="crossdock-rebuild-", ignore_cleanup_errors=True) as folder:
-        again = _build(Path(folder), root, member, command, subject)
-        with open_subject(str(again), services, whole=True) as other:
-            differences = compare_sides(read_side(subject, name), read_side(other, "built again"))
-    return [
-        Finding(
-            code="not-rebuilt",
-            severity="error",
-            found=f"{item.platform} building it again gave {item.digests[1] or 'nothing'}".strip(),
-            wanted=f"the artifact is {item.digests[0] or 'nothing'}",
-            hint="; ".join(item.reasons) or "`crossdock diff` compares them",
-        )
-        for item in differences
-        if not item.same
-    ]
+
+
+def _finding(item: Difference, command: Sequence[str]) -> Finding:
+    built, artifact = item.digests[1], item.digests[0]
+    reasons = "; ".join(item.reasons) or "`crossdock diff` compares them"
+    alone = f"name what builds it with --rebuild=COMMAND, if that is not `crossdock {' '.join(command)}`"
+    where = f" for {item.platform}" if item.platform else ""
+    return Finding(
+        code="not-rebuilt",
+        severity="error",
+        found=f"building it again gave {_named(built, 'nothing')}{where}",
+        wanted=f"the artifact {'is ' if artifact is not None else ''}{_named(artifact, 'has nothing for it')}",
+        hint=alone if built is None or artifact is None else reasons,
+    )
+
+
+def _named(digest: str | None, missing: str) -> str:
+    return missing if digest is None else digest or "another folder"
 
 
 def _build(folder: Path, root: Path, member: str, command: Sequence[str], subject: ImageSubject | Path) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from crossdock.errors import LayerUnreadableError, LayoutUnreadableError
+from crossdock.errors import ImageError, LayerUnreadableError, LayoutUnreadableError, OfflineError, RegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -38,6 +38,7 @@ _OF_IMAGES: Final = re.compile(
 )
 _CHUNK: Final = 1 << 18
 _START: Final = 1 << 16
+_SHOWN: Final = 200
 #: As much as a layer may unpack to for each of its bytes, and what is always allowed.
 _RATIO: Final = 200
 _ALWAYS: Final = 1 << 30
@@ -100,7 +101,7 @@ def open_subject(text: str, services: Services, *, whole: bool = False) -> Itera
                 hint="name an image layout, a wheel, a PEX, a zip or tar archive or a folder that is there",
             )
         else:
-            yield _pulled(text.removeprefix(_REGISTRY), services, whole=whole)
+            yield _pulled(text, services, whole=whole)
 
 
 def _at(path: Path, stack: ExitStack) -> ImageSubject | Path:
@@ -200,8 +201,14 @@ def _pulled(text: str, services: Services, *, whole: bool) -> ImageSubject:
     from crossdock.steps.making import StoreScanCache
     from crossdock.steps.pulled import pull_layout, see_layers, stream_layout
 
-    reference, cache = parse_reference(text), StoreScanCache(services.store)
-    if whole:
-        return ImageSubject(layout=pull_layout(reference, services), cache=cache)
-    layout = stream_layout(reference, services)
+    try:
+        reference, cache = parse_reference(text.removeprefix(_REGISTRY)), StoreScanCache(services.store)
+        if whole:
+            return ImageSubject(layout=pull_layout(reference, services), cache=cache)
+        layout = stream_layout(reference, services)
+    except (ImageError, OfflineError, RegistryError) as error:
+        # Whoever mistyped a path wants to know that it was taken for an image.
+        if not text.startswith(_REGISTRY):
+            error.hint = f"there is no file or folder {text[:_SHOWN]}; if an image is meant: {error.hint}"
+        raise
     return ImageSubject(layout=layout, cache=cache, checked=see_layers(layout, cache, services), is_here=False)

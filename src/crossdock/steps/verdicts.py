@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crossdock.store.actions import action_key
 from crossdock.verify.report import ImageReport
-from crossdock.verify.version import RULES_VERSION
+from crossdock.verify.version import FACTS_VERSION, RULES_VERSION, SUMMARY_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,11 @@ def layer_verdict(
     if layer.remote is not None:
         return decide(layer, target)
     key = action_key(
-        "layer-verdict/1", rules=RULES_VERSION, digest=layer.made.digest, target=_target(target), type=layer.media_type
+        "layer-verdict/1",
+        versions=[FACTS_VERSION, RULES_VERSION, SUMMARY_VERSION],
+        digest=layer.made.digest,
+        target=_target(target),
+        type=layer.media_type,
     )
     known = store.action(key)
     if isinstance(known, dict) and isinstance(known.get(_SEEN), (str, type(None))):
@@ -75,7 +79,7 @@ def image_verdict(
         return prove()
     key = action_key(
         "image-verdict/1",
-        rules=RULES_VERSION,
+        versions=[FACTS_VERSION, RULES_VERSION],
         image=digest,
         layers=[[layer.made.digest, layer.media_type] for layer in layers],
         claim=_claim(claim),
@@ -85,7 +89,7 @@ def image_verdict(
         return ImageReport.from_json(store.action(key))
     except ValueError:
         report = prove()
-        store.record(key, report.to_json())
+        store.record(key, {**report.to_json(), "natives_by_package": dict(report.natives_by_package)})
         return report
 
 
@@ -104,7 +108,8 @@ def _claim(claim: Claim) -> dict[str, JSON]:
         "platform": str(claim.platform),
         "subject": claim.subject,
         "targets": [_target(target) for target in claim.targets],
-        "floor": [str(claim.libc), str(claim.macos)],
+        "floor": [repr(claim.libc), str(claim.macos)],
+        "wheel": claim.wheel,
         "lock": None if claim.lock is None else dict(claim.lock),
         "waived": sorted(claim.waived),
         "config": config,
@@ -114,4 +119,5 @@ def _claim(claim: Claim) -> dict[str, JSON]:
 def _target(target: Target) -> list[JSON]:
     tags = None if target.given_tags is None else [str(tag) for tag in target.given_tags]
     markers: list[JSON] = [list(pair) for pair in target.marker_values]
-    return [str(target), target.platform.spelling, target.python.full_version, markers, tags]
+    # All of both is told apart: that a floor was named is in no spelling.
+    return [target.name, repr(target.platform), repr(target.python), markers, tags]

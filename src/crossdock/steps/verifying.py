@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -151,7 +152,7 @@ def verify_artifact(path: Path, question: Question) -> Report:
         )
         proved = replace(proved, findings=(*proved.findings, *_missing(artifact, names)))
         images.append(question.pardoned(proved))
-    findings = [] if targets else [_empty()]
+    findings = _lost(artifact) if targets else [_empty()]
     return Report(subject=str(path), images=tuple(images), findings=(*findings, *_links(artifact)))
 
 
@@ -262,6 +263,28 @@ def _missing(artifact: Artifact, names: Sequence[str]) -> list[Finding]:
             hint="all is well if its markers leave it out here",
         )
         for project in sorted({_project(name) for name in artifact.wheels} - there)
+    ]
+
+
+def _lost(artifact: Artifact) -> list[Finding]:
+    """Tell which wheels a PEX says it has, and has not; those that others require are left to the rule on that."""
+    try:
+        info = json.loads(artifact.rest.texts.get("PEX-INFO", "{}"))
+        listed = list(info["distributions"])
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return []
+    there = {_project(name) for name in artifact.wheels} | _required(artifact)
+    lost = sorted(name for name in listed if isinstance(name, str) and _project(name) not in there)
+    return [
+        Finding(
+            code="package-missing",
+            severity="error",
+            package=" ".join((_project(name), *name.split("-")[1:2])),
+            found="is not there",
+            wanted="PEX-INFO lists it",
+            hint="build the PEX again",
+        )
+        for name in lost[:_MOST_LINKS]
     ]
 
 

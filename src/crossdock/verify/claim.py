@@ -109,6 +109,13 @@ class Case:
         }
 
     @cached_property
+    def refused_names(self) -> frozenset[str]:
+        """The names of libraries that are there, and that the rules on machines have refused."""
+        binaries = [(path, self.tree.binaries[path]) for path in self._refused if path in self.tree.binaries]
+        names = {item.name.rpartition("/")[2] for _, binary in binaries for item in binary.linking}
+        return frozenset(names | {path.rpartition("/")[2] for path, _ in binaries}) - {""}
+
+    @cached_property
     def loader(self) -> Loader:
         """Finds the libraries that programs in it need."""
         return Loader(self)

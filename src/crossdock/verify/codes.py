@@ -112,6 +112,9 @@ _CONTENTS: Final = _catalogue(
         ("allow-unused", "warning", "An exception helps nothing."),
         ("exception-expired", "warning", "An exception's date has passed."),
         ("not-rebuilt", "error", "Building it again gave something else."),
+        ("layer-rederived", "error", "A layer is not what the wheels it names make."),
+        ("layer-annotation", "error", "What is said beside a layer is not so."),
+        ("layer-unplanned", "error", "A layer is none of those that the project's locks give."),
     ],
 )
 _UNPROVED: Final = _catalogue(
@@ -139,6 +142,7 @@ _UNPROVED: Final = _catalogue(
         ("layer-diff-id", "error", "A layer has another diff_id than the config says."),
         ("layer-unreadable", "error", "A layer is damaged or unsafe to read."),
         ("layer-unsupported", "error", "A layer is of a kind that cannot be read."),
+        ("nothing-rederived", "error", "No layer could be made again."),
     ],
 )
 

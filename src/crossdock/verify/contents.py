@@ -48,6 +48,7 @@ class Contents:
         texts: What small files say that describe an artifact, by path: see `crossdock.verify.looking.is_kept`.
         shebangs: The first lines of scripts that name an interpreter, by path, without ``#!``.
         secrets: Files that hold what looks like a secret, and what it looks like.
+        unread: Files that should be among the texts, and are too large to be.
         whole: Whether this is all that was seen; False where only a summary of it is left, without entries and texts.
     """
 
@@ -57,6 +58,7 @@ class Contents:
     texts: dict[str, str] = field(default_factory=dict)
     shebangs: dict[str, str] = field(default_factory=dict)
     secrets: tuple[tuple[str, str], ...] = ()
+    unread: tuple[str, ...] = ()
     whole: bool = True
 
     @property
@@ -79,6 +81,7 @@ class Contents:
             texts={f"{folder}/{path}": text for path, text in self.texts.items()},
             shebangs={f"{folder}/{path}": line for path, line in self.shebangs.items()},
             secrets=tuple((f"{folder}/{path}", name) for path, name in self.secrets),
+            unread=tuple(f"{folder}/{path}" for path in self.unread),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -91,6 +94,7 @@ class Contents:
             "texts": self.texts,
             "shebangs": self.shebangs,
             "secrets": [list(pair) for pair in self.secrets],
+            "unread": list(self.unread),
             "whole": self.whole,
         }
 
@@ -111,6 +115,7 @@ class Contents:
                 texts=dict(data["texts"]),
                 shebangs=dict(data["shebangs"]),
                 secrets=tuple((str(path), str(name)) for path, name in data["secrets"]),
+                unread=tuple(map(str, data["unread"])),
                 whole=bool(data["whole"]),
             )
         except (AttributeError, KeyError, TypeError) as error:
@@ -141,5 +146,6 @@ def merged(parts: Iterable[Contents]) -> Contents:
         texts={path: text for part in listed for path, text in part.texts.items()},
         shebangs={path: line for part in listed for path, line in part.shebangs.items()},
         secrets=tuple(pair for part in listed for pair in part.secrets),
+        unread=tuple(path for part in listed for path in part.unread),
         whole=all(part.whole for part in listed),
     )

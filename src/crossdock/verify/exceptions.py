@@ -23,7 +23,8 @@ class Allowance:
 
     Attributes:
         code: Of the findings; empty for any.
-        path: Pattern of paths (``fnmatch``; ``*`` matches slashes too); empty for any.
+        path: Pattern of paths (``fnmatch``; ``*`` matches slashes too); empty for any. Where a finding is on several
+            files, all of them have to match.
         package: Normalised name of a distribution; empty for any.
         reason: Why it is all right, for whoever reads the report.
         expires: The last day it counts; None for ever.
@@ -40,9 +41,13 @@ class Allowance:
         named = (finding.package or "").rpartition(" ")[0]
         return (
             (not self.code or fnmatchcase(finding.code, self.code))
-            and (not self.path or fnmatchcase(finding.path, self.path))
+            and (not self.path or self._is_for_all((finding.path, *finding.others)))
             and (not self.package or named == self.package)
         )
+
+    def _is_for_all(self, paths: Sequence[str]) -> bool:
+        """Say whether the pattern matches every path of a finding; what has none is not allowed by path."""
+        return all(path and fnmatchcase(path, self.path) for path in paths)
 
     def __str__(self) -> str:
         given = (("code", self.code), ("path", self.path), ("package", self.package))

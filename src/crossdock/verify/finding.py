@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 __all__ = ["Finding", "Severity", "printable"]
@@ -22,6 +22,7 @@ class Finding:
         found: What is there, to follow the subject: ``is an x86-64 ELF file``.
         wanted: What should be, to follow ``but``; may be empty.
         hint: What the user can do.
+        others: The paths of further files that the same is wrong with, if one finding tells of them all; not told.
     """
 
     code: str
@@ -31,6 +32,7 @@ class Finding:
     found: str
     wanted: str = ""
     hint: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -53,7 +55,8 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """Return values that the ``json`` module writes, the sentence included."""
-        return {**asdict(self), "sentence": self.sentence}
+        told = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "others"}
+        return {**told, "sentence": self.sentence}
 
 
 def printable(text: str) -> str:

@@ -129,8 +129,9 @@ def verify_opened(
     index = parse_json(read_file(layout, "index.json"), name="index.json")
     run = _Run(layout, scan_cache, allow, claims, checked, watch)
     run.index(index, depth=0)
-    run.findings += _missing(claims, run.images)
-    if not run.images:
+    if run.images:
+        run.findings += _missing(claims, [*(image.platform for image in run.images), *run.broken])
+    elif not run.findings:
         run.findings.append(_error("no-image", "the layout holds no image that was proved", hint=_REBUILD))
     return Report(
         subject=subject,
@@ -157,10 +158,11 @@ class _Run:
         self._allow = allow
         self._checked = checked
         self._watch = watch
-        self._claims = {(claim.platform.os, claim.platform.architecture): claim for claim in claims}
+        self._claims = claims
         self._scanned: dict[tuple[str, str], LayerFacts | Finding] = {}
         self._seen: set[tuple[str, Platform | None]] = set()
         self.images: list[ImageReport] = []
+        self.broken: list[Platform | None] = []
         self.others: list[OtherManifest] = []
         self.findings: list[Finding] = []
 
@@ -181,14 +183,14 @@ class _Run:
                 self._descriptor(descriptor, depth)
             except _Broken as broken:
                 self.findings.append(broken.finding)
+                self.broken.append(_platform_of(descriptor))
 
     def _descriptor(self, descriptor: object, depth: int) -> None:
         if not isinstance(descriptor, dict):
             raise _Broken(_error("index-malformed", "an entry of an index is no object", hint=_REBUILD))
         content = self._json(descriptor, what="manifest")
         digest = str(descriptor["digest"])
-        spelled = descriptor.get("platform")
-        platform = Platform.from_json(spelled) if isinstance(spelled, dict) else None
+        platform = _platform_of(descriptor)
         if (digest, platform) in self._seen:
             return
         self._seen.add((digest, platform))
@@ -264,7 +266,11 @@ class _Run:
         return replace(report, findings=(*problems, *report.findings))
 
     def _claim(self, platform: Platform, config: dict[str, Any]) -> Claim:
-        said = self._claims.get((platform.os, platform.architecture), Claim(platform=platform, subject="image"))
+        machine = (platform.os, platform.architecture)
+        alike = [claim for claim in self._claims if (claim.platform.os, claim.platform.architecture) == machine]
+        # Of two for variants of an architecture, the image's own.
+        alike.sort(key=lambda claim: not claim.platform.same_machine(platform))
+        said = alike[0] if alike else Claim(platform=platform, subject="image")
         return replace(said, platform=platform, subject="image", config=_run_config(config))
 
     def _layers(
@@ -367,9 +373,14 @@ def _twice(manifests: list[Any]) -> list[Finding]:
     return findings
 
 
-def _missing(claims: Sequence[Claim], images: Sequence[ImageReport]) -> list[Finding]:
-    """Tell which platforms are wanted that no image is for."""
-    there = [image.platform for image in images if image.platform is not None]
+def _platform_of(descriptor: object) -> Platform | None:
+    spelled = descriptor.get("platform") if isinstance(descriptor, dict) else None
+    return Platform.from_json(spelled) if isinstance(spelled, dict) else None
+
+
+def _missing(claims: Sequence[Claim], platforms: Sequence[Platform | None]) -> list[Finding]:
+    """Tell which platforms are wanted that no image is for, not even one that cannot be read."""
+    there = [platform for platform in platforms if platform is not None]
     return [
         _error(
             "platform-missing",

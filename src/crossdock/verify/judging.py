@@ -18,12 +18,12 @@ from crossdock.verify.rules.suffixes import judge_suffixes
 from crossdock.verify.rules.tags import judge_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from crossdock.verify.claim import Claim
     from crossdock.verify.tree import Tree
 
-__all__ = ["judge"]
+__all__ = ["judge", "without_consequences"]
 
 #: What is asked once it is known which programs are for the machine, in this order.
 _RULES: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
@@ -47,9 +47,8 @@ _RULES: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     judge_permissions,
     judge_secrets,
 )
-
-
-_ABOUT_PROGRAMS: Final = frozenset({"machines", "abi", "unproved"})
+#: What else is wrong with a file that another was put in the place of.
+_TELLING: Final = frozenset({"machines", "abi", "unproved"})
 
 
 def judge(tree: Tree, claim: Claim) -> list[Finding]:
@@ -69,12 +68,21 @@ def judge(tree: Tree, claim: Claim) -> list[Finding]:
     refused = list(judge_machines(Case(tree, claim)))
     case = Case(tree, claim, refused=frozenset(finding.path for finding in refused if finding.severity == "error"))
     found = [finding for rule in _RULES for finding in rule(case)]
-    # A program that was put in the place of another is one fault: that RECORD says otherwise only follows from it.
+    return list(dict.fromkeys([*refused, *found]))
+
+
+def without_consequences(findings: Sequence[Finding]) -> list[Finding]:
+    """Leave out what only follows from another fault, which refuses the artifact as well: one fault is one finding.
+
+    That RECORD says otherwise of a program that was put in the place of another is no second fault. Asked once it is
+    known what is allowed: an exception for the one is none for the other.
+    """
     blamed = {
-        finding.path for finding in (*refused, *found) if area_of(finding.code) in {"machines", "abi", "unproved"}
+        finding.path
+        for finding in findings
+        if finding.path and finding.severity == "error" and area_of(finding.code) in _TELLING
     }
-    kept = [finding for finding in found if finding.code != "record-hash" or finding.path not in blamed]
-    return list(dict.fromkeys([*refused, *kept]))
+    return [finding for finding in findings if finding.code != "record-hash" or finding.path not in blamed]
 
 
 def _unsupported(claim: Claim) -> Finding | None:
@@ -97,7 +105,7 @@ def _nothing_read(claim: Claim, parts: int) -> Finding:
     return Finding(
         code="nothing-read",
         severity="error",
-        found=f"no file was looked at in {parts} {noun}",
+        found=f"no file was looked at in {parts} {noun if parts != 1 else noun[:-1]}",
         wanted="a proof that looked at nothing proves nothing",
         hint=f"check that the {noun} belong to this {'image' if claim.subject == 'image' else 'artifact'} "
         "and are not empty",

@@ -36,7 +36,6 @@ _LARGEST_SEARCHED: Final = 256 << 10
 #: A larger file is hashed as it passes by, and kept on disk if it is a program.
 _LARGEST_HELD: Final = 16 << 20
 
-_LONGEST_MAGIC: Final = 4
 _MAGICS: Final = (ELF_MAGIC, DOS_MAGIC, *MACHO_MAGICS)
 _KEPT: Final = re.compile(
     r"(^|/)[^/]+\.(dist-info|egg-info)/(METADATA|PKG-INFO|WHEEL|RECORD|INSTALLER|direct_url\.json|top_level\.txt)$"
@@ -84,6 +83,7 @@ class ContentsReader:
         self._text_bytes = 0
         self._shebangs: dict[str, str] = {}
         self._secrets: list[tuple[str, str]] = []
+        self._unread: list[str] = []
         self._open: _OpenFile | None = None
 
     def see(self, path: str, content: bytes | bytearray, *, mode: int = -1) -> None:
@@ -123,6 +123,11 @@ class ContentsReader:
         binary = opened.binary()
         if binary is not None:
             self._binaries[opened.path] = binary
+            return
+        if opened.start.startswith(b"#!"):
+            self._shebang(opened.path, opened.start)
+        if is_kept(opened.path):
+            self._unread.append(opened.path)
 
     def pieces(self, path: str, size: int, pieces: Iterable[bytes | bytearray], *, mode: int = -1) -> None:
         """Look at a file that comes in pieces."""
@@ -154,6 +159,7 @@ class ContentsReader:
             texts=self._texts,
             shebangs=self._shebangs,
             secrets=tuple(self._secrets),
+            unread=tuple(self._unread),
         )
 
     def _add(self, path: str, size: int, mode: int, sha256: str) -> None:
@@ -167,10 +173,16 @@ class ContentsReader:
     def _keep(self, path: str, content: bytes | bytearray) -> None:
         if path.endswith(("/METADATA", "/PKG-INFO")):
             head = bytes(content[:_LONGEST_METADATA]).replace(b"\r\n", b"\n")
-            content = head.partition(b"\n\n")[0]
-        if self._text_bytes + len(content) <= _MOST_TEXT:
-            self._text_bytes += len(content)
-            self._texts[path] = content.decode("utf-8", "surrogateescape")
+            fields, end, _ = head.partition(b"\n\n")
+            if not end and len(content) > _LONGEST_METADATA:
+                self._unread.append(path)
+                return
+            content = fields
+        if self._text_bytes + len(content) > _MOST_TEXT:
+            self._unread.append(path)
+            return
+        self._text_bytes += len(content)
+        self._texts[path] = content.decode("utf-8", "surrogateescape")
 
 
 class _OpenFile:
@@ -182,7 +194,8 @@ class _OpenFile:
         self.seen = 0
         self._held: list[bytes | bytearray] | None = [] if size <= _LARGEST_HELD else None
         self._hash = hashlib.sha256()
-        self._start: bytearray | None = bytearray()
+        self.start = bytearray()
+        self._is_begun = False
         self._spool: BinaryIO | None = None
 
     def feed(self, piece: bytes | bytearray) -> None:
@@ -191,20 +204,21 @@ class _OpenFile:
             return
         self._hash.update(piece)
         self.seen += len(piece)
-        if self._start is not None:
-            self._start += piece
-            if len(self._start) < _LONGEST_MAGIC:
+        if not self._is_begun:
+            self.start += piece
+            if len(self.start) < _LONGEST_SHEBANG:
                 return
-            piece, self._start = self._start, None
+            self._is_begun = True
+            piece, self.start = self.start, self.start[:_LONGEST_SHEBANG]
             if piece.startswith(_MAGICS):
                 self._spool = cast("BinaryIO", tempfile.TemporaryFile(prefix="crossdock-"))  # noqa: SIM115  closed by binary()
         if self._spool is not None:
             self._spool.write(piece)
 
     def content(self) -> bytes | bytearray | None:
-        """Give the whole content if it was held."""
+        """Give the whole content if it was held, or is far smaller than it was said to be."""
         if self._held is None:
-            return None
+            return None if self._is_begun else self.start
         return self._held[0] if len(self._held) == 1 else b"".join(self._held)
 
     def digest(self) -> str:

@@ -33,9 +33,11 @@ def read_policy(path: Path) -> tuple[Allowance, ...]:
             raise ConfigError(f"{path} is too large for a policy", why=f"it has more than {_LARGEST:,} bytes")
         value = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
-        raise ConfigError(f"The policy {path} cannot be read", why=error.strerror or str(error)) from None
+        raise ConfigError(
+            f"the policy {path} cannot be read", why=error.strerror or str(error), hint="--policy takes a TOML file"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ConfigError(f"The policy {path} is no TOML", why=str(error)) from None
+        raise ConfigError(f"the policy {path} is no TOML", why=str(error), hint=_EXAMPLE) from None
     if unknown := value.keys() - {"exceptions"}:
         raise ConfigError(f"{path}: there is no setting {min(unknown)!r}", hint=_EXAMPLE)
     return parse_exceptions(value.get("exceptions"), f"{path}: exceptions")

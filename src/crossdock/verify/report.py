@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from crossdock.verify.codes import Area
 
-__all__ = ["ImageReport", "OtherManifest", "Report"]
+__all__ = ["ImageReport", "OtherManifest", "Report", "without_notes"]
 
 #: What `Report.to_json` follows: docs/verify.schema.json.
 SCHEMA: Final = "crossdock.verify/1"
@@ -72,7 +72,7 @@ class ImageReport:
 
     @classmethod
     def from_json(cls, data: Any) -> ImageReport:  # noqa: ANN401
-        """Make a report of what `to_json` returned.
+        """Make a report of what `to_json` returned, and ``natives_by_package`` if it was put beside that.
 
         Raises:
             ValueError: It is not that.
@@ -87,6 +87,9 @@ class ImageReport:
                 packages=int(data["packages"]),
                 machines={str(kind): int(count) for kind, count in data["machines"].items()},
                 findings=tuple(map(Finding.from_json, data["findings"])),
+                natives_by_package={
+                    str(name): int(count) for name, count in data.get("natives_by_package", {}).items()
+                },
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"no report: {error}") from None
@@ -202,6 +205,16 @@ class Report:
             hint=errors[0].hint if errors else "",
             report=self,
         )
+
+
+def without_notes(report: Report) -> Report:
+    """Leave out what is only worth a note."""
+
+    def told(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+        return tuple(finding for finding in findings if finding.severity != "note")
+
+    images = tuple(replace(image, findings=told(image.findings)) for image in report.images)
+    return replace(report, images=images, findings=told(report.findings))
 
 
 _REFUSALS: Final[dict[Area, type[ArtifactRefusedError]]] = {

@@ -14,6 +14,7 @@ from crossdock.headers.linking import Linking
 from crossdock.verify.contents import Contents, binary_from_json
 from crossdock.verify.distributions import read_distributions
 from crossdock.verify.scan import DEFAULT_LIMITS, LayerFacts
+from crossdock.verify.version import SUMMARY_VERSION
 
 __all__ = ["LONGEST_SUMMARY", "read_summary", "write_summary"]
 
@@ -21,7 +22,6 @@ __all__ = ["LONGEST_SUMMARY", "read_summary", "write_summary"]
 LONGEST_SUMMARY: Final = 32 << 10
 #: Bytes of what it unpacks to.
 _MOST_UNPACKED: Final = 4 << 20
-_VERSION: Final = 2
 #: No layer has so many; each costs memory wherever the summary is read.
 _MOST_PROGRAMS: Final = 20_000
 _MOST_ITEMS: Final = 10_000
@@ -50,7 +50,7 @@ def write_summary(facts: LayerFacts) -> str | None:
     if len(contents.binaries) > _MOST_PROGRAMS or not all(_is_sound(binary) for _, binary in contents.binaries):
         return None
     value = {
-        "version": _VERSION,
+        "version": SUMMARY_VERSION,
         "files": contents.files,
         "programs": [[path, _short(binary)] for path, binary in contents.binaries],
         "packages": [[item.folder, item.name, item.version] for item in read_distributions(contents.texts)],
@@ -71,7 +71,7 @@ def read_summary(text: str, *, media_type: str, digest: str, size: int, diff_id:
         ValueError: It is not that.
     """
     value = _unpacked(text)
-    if not isinstance(value, dict) or value.get("version") != _VERSION:
+    if not isinstance(value, dict) or value.get("version") != SUMMARY_VERSION:
         raise ValueError("not a summary, or one of another version")
     files = _count(value.get("files"))
     binaries: list[tuple[str, Binary]] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from crossdock.verify.distributions import installed_ones, read_distributions
 
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Tree"]
 
+_Value = TypeVar("_Value")
+
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
 #: As Linux: a path that leads through more links is taken for one without an end.
 _MOST_LINKS: Final = 40
+#: As Linux (PATH_MAX): what has a longer name cannot be opened by it.
+_LONGEST_PATH: Final = 4096
 
 
 class Tree:
@@ -37,46 +41,88 @@ class Tree:
         secrets: What looks like a secret, by path.
         whole: Whether everything is known; False where of a part only a summary is left.
         files: How many files were looked at, hidden ones included.
+        unread: Files that should be among the texts and are too large to be, by path.
         layers: How many layers or parts there are.
+
+    Args:
+        parts: Lowest first.
+        whiteouts: Whether whiteout files mean anything; in a bundle they are files like any other.
     """
 
-    def __init__(self, parts: Sequence[Contents]) -> None:
+    def __init__(self, parts: Sequence[Contents], *, whiteouts: bool = True) -> None:
         self.entries: dict[str, FileSeen] = {}
         self.binaries: dict[str, Binary] = {}
         self.texts: dict[str, str] = {}
         self.shebangs: dict[str, str] = {}
         self.secrets: dict[str, str] = {}
+        self.unread: dict[str, None] = {}
         self.whole = all(part.whole for part in parts)
         self.files = sum(part.files for part in parts)
         self.layers = len(parts)
         self._links: dict[str, str] = {}
+        #: All folders that anything was ever in, also those that no entry names.
+        self._parents: set[str] = set()
         self._folders: dict[str, str] = {"": ""}
         for part in parts:
-            self._lay(part)
+            self._lay(part, frozenset(part.whiteouts) if whiteouts else frozenset())
 
-    def _lay(self, part: Contents) -> None:
+    def _lay(self, part: Contents, whiteouts: frozenset[str]) -> None:
         """Put a layer on top."""
-        whiteouts = frozenset(part.whiteouts)
         hidden = {self._place(path) for path in whiteouts}
         if hidden and self.entries:
             self._hide(hidden)
-        covered = [seen.path for seen in part.entries if seen.kind != "directory" and self._is_folder(seen.path)]
-        if covered:
-            self._remove(set(covered), keep_self=False)
+        self._cover(part, whiteouts)
+        secrets = dict(part.secrets)
         for seen in part.entries:
             if seen.path in whiteouts:
                 continue
             path = self._place(seen.path)
             if path in self.entries:
                 self._forget(path)
-            self.entries[path] = seen if path == seen.path else seen._replace(path=path)
+            placed = self._linked(seen, path, part, secrets) if seen.kind == "hardlink" else seen
+            self.entries[path] = placed if path == seen.path else placed._replace(path=path)
+            self._note_folders(path)
             if seen.kind == "symlink":
                 self._links[path] = seen.link
                 self._folders = {"": ""}
         self.binaries |= {self._place(path): binary for path, binary in part.binaries if path not in whiteouts}
         self.texts |= {self._place(path): text for path, text in part.texts.items() if path not in whiteouts}
         self.shebangs |= {self._place(path): line for path, line in part.shebangs.items() if path not in whiteouts}
-        self.secrets |= {self._place(path): name for path, name in part.secrets if path not in whiteouts}
+        self.secrets |= {self._place(path): name for path, name in secrets.items() if path not in whiteouts}
+        self.unread |= {self._place(path): None for path in part.unread if path not in whiteouts}
+
+    def _cover(self, part: Contents, whiteouts: frozenset[str]) -> None:
+        """Forget folders that a layer has something else in the place of, and all in them."""
+        if not self.entries:
+            return
+        others = (self._place(seen.path) for seen in part.entries if seen.kind != "directory")
+        covered = {path for path in others if path in self._parents or self._is_folder(path)} - whiteouts
+        if covered:
+            self._remove(covered, keep_self=False)
+
+    def _linked(self, seen: FileSeen, path: str, part: Contents, secrets: Mapping[str, str]) -> FileSeen:
+        """Give a hard link all that is known of the file it is another name of: that one may be hidden further up."""
+        behind = self._place(seen.link)
+        target = self.entries.get(behind)
+        if target is None:
+            return seen
+        # Of a lower layer's file, or of one that came before in the same layer.
+        _copy(self.binaries, behind, path)
+        for known, own in (
+            (self.texts, part.texts),
+            (self.shebangs, part.shebangs),
+            (self.secrets, secrets),
+        ):
+            _copy(known, behind, path)
+            if seen.link in own:
+                known[path] = own[seen.link]
+        return seen._replace(size=target.size, sha256=target.sha256)
+
+    def _note_folders(self, path: str) -> None:
+        at = path.rfind("/")
+        while at > 0 and path[:at] not in self._parents:
+            self._parents.add(path[:at])
+            at = path.rfind("/", 0, at)
 
     def _is_folder(self, path: str) -> bool:
         below = self.entries.get(path)
@@ -110,7 +156,7 @@ class Tree:
             self._forget(path)
 
     def _forget(self, path: str) -> None:
-        for known in (self.entries, self.binaries, self.texts, self.shebangs, self.secrets):
+        for known in (self.entries, self.binaries, self.texts, self.shebangs, self.secrets, self.unread):
             known.pop(path, None)
         if self._links.pop(path, None) is not None:
             self._folders = {"": ""}
@@ -126,31 +172,34 @@ class Tree:
     def _real_folder(self, folder: str) -> str:
         known = self._folders.get(folder)
         if known is None:
-            known = self._folders[folder] = self._followed(folder) or folder
+            found = self._followed(folder)
+            known = self._folders[folder] = folder if found is None else found
         return known
 
     def _followed(self, path: str) -> str | None:
         """Follow all links in a path; None if that never ends or leads nowhere sensible."""
-        done: list[str] = []
+        if len(path) > _LONGEST_PATH:
+            return None
+        done = ""
         todo = [name for name in reversed(path.split("/")) if name not in ("", ".")]
         links = 0
         while todo:
             name = todo.pop()
             if name == "..":
-                done = done[:-1]
+                done = done.rpartition("/")[0]
                 continue
-            here = "/".join((*done, name))
+            here = f"{done}/{name}" if done else name
             target = self._links.get(here)
             if target is None:
-                done.append(name)
+                done = here
                 continue
             links += 1
-            if links > _MOST_LINKS:
+            if links > _MOST_LINKS or len(target) > _LONGEST_PATH:
                 return None
             if target.startswith("/"):
-                done = []
+                done = ""
             todo += [part for part in reversed(target.split("/")) if part not in ("", ".")]
-        return "/".join(done)
+        return done
 
     def resolve(self, path: str) -> str | None:
         """Give the path of the file or folder that a path leads to, all links followed; None if nothing is there."""
@@ -212,3 +261,8 @@ class Tree:
     def natives(self) -> Iterator[tuple[str, Binary]]:
         """Give the programs, by path, in the order they were seen."""
         yield from self.binaries.items()
+
+
+def _copy(known: dict[str, _Value], path: str, other: str) -> None:
+    if path in known:
+        known[other] = known[path]

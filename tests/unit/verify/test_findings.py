@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.support.elffiles import build_elf
+from tests.support.seentree import contents, dist
 
 from crossdock.verify.claim import Claim
 from crossdock.verify.claims import LayerClaim, judge_layers, judge_platforms
@@ -14,6 +17,7 @@ from crossdock.verify.exceptions import Allowance, apply_allowances
 from crossdock.verify.finding import Finding
 from crossdock.verify.judging import judge
 from crossdock.verify.platforms import Platform
+from crossdock.verify.proof import prove_bundle
 from crossdock.verify.scan import LayerFacts, scan_layer
 from crossdock.verify.tree import Tree
 
@@ -190,6 +194,54 @@ def test_an_exception_ends_with_its_last_day() -> None:
     first, told = apply_allowances([WRONG], [allowance], TODAY + dt.timedelta(days=1))
     assert (first.severity, told.code, told.severity) == ("error", "exception-expired", "warning")
     assert "2026-06-01" in told.found
+
+
+def test_an_exception_for_a_path_has_to_match_every_file_of_a_finding() -> None:
+    wrong = replace(WRONG, others=("lib/b.so", "lib/core/c.so"))
+    for path, severity in (("lib/a.so", "error"), ("lib/?.so", "error"), ("lib/*", "warning")):
+        assert apply_allowances([wrong], [exception(path=path)], TODAY)[0].severity == severity
+    assert apply_allowances([wrong], [exception(package="some-pkg")], TODAY)[0].severity == "warning"
+    assert Finding.from_json(wrong.to_json()) == WRONG
+
+
+def test_no_path_allows_what_is_about_no_file() -> None:
+    about_all = replace(WRONG, path="", code="nothing-read")
+    assert apply_allowances([about_all], [exception(path="*")], TODAY)[0].severity == "error"
+
+
+CHANGED = dist(
+    "alpha",
+    files={"alpha/x.so": b"the program that was recorded", "alpha/__init__.py": ""},
+    tag="cp312-abi3-linux_x86_64",
+)
+PROGRAM = f"{SITE}/alpha/x.so"
+
+
+def proved(program: bytes, *allow: Allowance) -> list[tuple[str, str]]:
+    claim = Claim(platform=Platform(os="linux", architecture="amd64"), subject="bundle")
+    report = prove_bundle(claim, [contents({**CHANGED, PROGRAM: program})], allow=allow)
+    return [(item.code, item.severity) for item in report.findings if item.path == PROGRAM]
+
+
+def test_another_program_in_the_place_of_the_recorded_one_is_one_fault(make: Any) -> None:
+    assert proved(make.elf(183)) == [("elf-machine", "error")]
+
+
+def test_what_refuses_nothing_hides_no_change(make: Any) -> None:
+    """A note or warning on a program, or an exception for its other fault, says nothing of what RECORD says."""
+    changed = ("record-hash", "error")
+    tolerated = bytes(build_elf(needed=["libc.so.6"], stack=7).data)
+    assert proved(tolerated) == [("executable-stack", "warning"), changed]
+    allowed = exception(code="elf-machine", path="*", expires=None)
+    assert proved(make.elf(183), allowed) == [("elf-machine", "warning"), changed]
+
+
+def test_a_bundle_has_no_whiteouts(make: Any) -> None:
+    claim = Claim(platform=Platform(os="linux", architecture="amd64"), subject="bundle")
+    parts = [contents({"a/x.so": make.elf(183)}), contents({"a/.wh..wh..opq": "", "a/.wh.x.so": ""})]
+    assert [finding.code for finding in prove_bundle(claim, parts).findings] == ["elf-machine"]
+    hidden = prove_bundle(replace(claim, subject="image"), parts).findings
+    assert "elf-machine" not in [finding.code for finding in hidden]
 
 
 def test_an_exception_without_an_end_holds() -> None:

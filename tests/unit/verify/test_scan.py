@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import random
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 from crossdock.errors import LayerUnreadableError, LayerUnsupportedError
 from crossdock.layers.gunzip import gunzip
 from crossdock.layers.tarwalk import Member, TarWalker
+from crossdock.verify.contents import Contents, merged
+from crossdock.verify.looking import ContentsReader
 from crossdock.verify.scan import LayerFacts, ScanLimits, scan_layer
 from crossdock.verify.tree import Tree
 
@@ -145,6 +148,54 @@ def test_a_hardlink_to_a_program_is_a_program(make: Any) -> None:
     facts = scan(raw + bytes(1024))
     assert [path for path, _ in facts.contents.binaries] == ["a.so", "b.so"]
     assert facts.contents.files == 2
+
+
+LARGE = 17 << 20
+
+
+def in_pieces(path: str, content: bytes, *, said: int = LARGE) -> Contents:
+    reader = ContentsReader()
+    reader.pieces(path, said, (content[at : at + 4000] for at in range(0, len(content), 4000)))
+    return reader.contents()
+
+
+@pytest.mark.parametrize("name", ["a-1.dist-info/RECORD", "a-1.dist-info/METADATA", "a.pth", "pyvenv.cfg"])
+def test_a_text_too_large_to_keep_is_noted(name: str) -> None:
+    seen = in_pieces(name, b"x: y\n" * 2000)
+    assert (seen.texts, seen.unread) == ({}, (name,))
+    assert Contents.from_json(json.loads(json.dumps(seen.to_json()))) == seen
+    assert seen.below("b").unread == merged([seen.below("b")]).unread == (f"b/{name}",)
+
+
+def test_texts_are_noted_that_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossdock.verify.looking._MOST_TEXT", 100)
+    reader = ContentsReader()
+    for name in ("a.pth", "b.pth", "c.pth"):
+        reader.see(name, b"x" * 60)
+    seen = reader.contents()
+    assert (list(seen.texts), seen.unread) == (["a.pth"], ("b.pth", "c.pth"))
+
+
+def test_metadata_of_too_many_fields_is_not_read_in_part() -> None:
+    fields = b"Name: a\n" + b"Requires-Dist: b\n" * 20_000
+    reader = ContentsReader()
+    reader.see("a-1.dist-info/METADATA", fields)
+    reader.see("b-1.dist-info/METADATA", b"Name: b\n\n" + fields)
+    seen = reader.contents()
+    assert (seen.texts, seen.unread) == ({"b-1.dist-info/METADATA": "Name: b"}, ("a-1.dist-info/METADATA",))
+
+
+def test_a_large_script_is_a_script() -> None:
+    assert in_pieces("app.pex", b"#!/usr/bin/python3\n" + bytes(9000)).shebangs == {"app.pex": "/usr/bin/python3"}
+
+
+@pytest.mark.parametrize("size", [64, 1023, 1024, 9000])
+def test_a_program_is_one_whatever_size_was_said(make: Any, size: int) -> None:
+    content = make.elf(183).ljust(size, b"\0")
+    for said in (0, LARGE):
+        seen = in_pieces("x.so", content, said=said)
+        assert [binary.machines for _, binary in seen.binaries] == [("arm64",)]
+        assert (seen.entries[0].size, seen.entries[0].sha256) == (size, hashlib.sha256(content).hexdigest())
 
 
 def test_a_program_named_like_a_record_is_looked_at(make: Any) -> None:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.seentree import SITE, Link, contents, dist
 
+from crossdock.verify.looking import ContentsReader
 from crossdock.verify.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from crossdock.verify.contents import Contents
 
 
 def tree(*layers: Mapping[str, Any]) -> Tree:
@@ -78,6 +81,63 @@ def test_files_are_where_the_links_above_them_lead() -> None:
     found = tree(lower, {"lib/two": "2", "opt/app/x.pth": "3"}, {"lib/.wh.one": ""})
     assert {path for path, seen in found.entries.items() if seen.kind == "file"} == {"usr/lib/two", "srv/app/x.pth"}
     assert found.texts == {"srv/app/x.pth": "3"}
+
+
+def linked(*links: tuple[str, str], of: Mapping[str, Any] | None = None) -> Contents:
+    """Look at a layer of files and, behind them, hard links to files."""
+    reader = ContentsReader()
+    for path, content in (of or {}).items():
+        reader.see(path, content)
+    for path, other in links:
+        reader.other(path, "hardlink", mode=0o644, link=other)
+    return reader.contents()
+
+
+def test_a_hard_link_is_the_file_with_all_that_is_known_of_it(make: Any) -> None:
+    """As uv installs: what is in its cache comes first in the archive, and packages are links to that."""
+    cached = {"cache/x.so": make.elf(), "cache/M.dist-info/METADATA": b"Name: m\n\n", "cache/run": b"#!/bin/sh\n"}
+    links = [(path.replace("cache", "site"), path) for path in cached]
+    found = Tree([linked(*links, of=cached)])
+    assert found.texts["site/M.dist-info/METADATA"] == "Name: m"
+    assert (found.shebangs["site/run"], set(found.binaries)) == ("/bin/sh", {"cache/x.so", "site/x.so"})
+    assert found.entries["site/run"].sha256 == found.entries["cache/run"].sha256
+    assert found.entries["site/run"].size == len(cached["cache/run"])
+
+
+def test_a_hard_link_to_a_lower_layers_file_outlives_it(make: Any) -> None:
+    lower = contents({"bad.so": make.elf(183), "a.pth": "/home/me/a"})
+    found = Tree([lower, linked(("app/good.so", "bad.so"), ("app/a.pth", "a.pth")), contents({".wh.bad.so": ""})])
+    assert {path: binary.machines for path, binary in found.binaries.items()} == {"app/good.so": ("arm64",)}
+    assert found.texts["app/a.pth"] == "/home/me/a"
+
+
+@pytest.mark.parametrize("upper", [{"a": Link("c")}, {"a": "a file now"}])
+def test_a_folder_that_no_entry_names_is_replaced_as_well(make: Any, upper: dict[str, Any]) -> None:
+    found = tree({"a/b/x.so": make.elf(), "c": ""}, upper)
+    assert (set(found.entries), found.binaries) == ({"a", "c"}, {})
+
+
+def test_a_folder_behind_a_link_is_replaced_as_well() -> None:
+    lower = {"usr/lib/": "", "usr/lib/p/": "", "usr/lib/p/one": "1", "lib": Link("usr/lib")}
+    assert paths(lower, {"lib/p": Link("/opt")}) == {"lib", "usr/lib/p"}
+
+
+def test_a_link_to_the_root_leads_there() -> None:
+    assert paths({"here": Link("/")}, {"here/x": "1"}) == {"here", "x"}
+
+
+def test_where_there_are_no_layers_a_whiteout_is_a_file(make: Any) -> None:
+    found = Tree([contents({"x.so": make.elf()}), contents({".wh.x.so": make.elf(183)})], whiteouts=False)
+    assert {path: binary.machines for path, binary in found.binaries.items()} == {
+        "x.so": ("amd64",),
+        ".wh.x.so": ("arm64",),
+    }
+
+
+def test_no_path_is_longer_than_linux_opens() -> None:
+    deep = "a/" * 60_000 + "x"
+    assert tree({"a/b": ""}).resolve(deep) is None
+    assert tree({"a": Link("a/" * 60_000), "a/b": ""}).resolve("a/b") is None
 
 
 def test_a_folder_in_the_place_of_a_link_is_a_folder() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -93,7 +94,10 @@ def _of_scripts(case: Case, told: set[str]) -> Iterator[tuple[Finding, str | Non
         environment = them[0].environment
         severity = _weight(case, environment)
         finding = _finding(case, them[0].path, f"{interpreter}{more}", severity, verb="is run by")
-        yield finding, environment.root if environment else None
+        yield (
+            replace(finding, others=tuple(script.path for script in them[1:])),
+            environment.root if environment else None,
+        )
 
 
 def _own(script: Script, environment: Environment) -> bool:

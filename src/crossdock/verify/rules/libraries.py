@@ -101,7 +101,7 @@ def judge_libraries(case: Case) -> Iterator[Finding]:
             continue
         for name in linking.needed:
             why = missing(case, path, name)
-            if why is not None:
+            if why is not None and not _is_told(case, name):
                 found.setdefault((case.tree.package_of(path), name), (why, []))[1].append(path)
     for (package, name), (why, paths) in found.items():
         more = f", as do {len(paths) - 1} more" if len(paths) > 1 else ""
@@ -113,7 +113,14 @@ def judge_libraries(case: Case) -> Iterator[Finding]:
             found=f"needs the library {name}{more}",
             wanted=why.wanted,
             hint=why.hint,
+            others=tuple(paths[1:]),
         )
+
+
+def _is_told(case: Case, name: str) -> bool:
+    """Say whether a library is there for another machine, which has been told of; glibc's names tell machines apart."""
+    refused = case.refused_names
+    return name.rpartition("/")[2] in refused or (is_glibc(name) and "libc.so.6" in refused)
 
 
 def _is_interpreter(path: str) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from crossdock.verify.finding import Finding
@@ -218,17 +218,18 @@ def _spelled(requirement: Requirement) -> str:
 
 
 def judge_metadata(case: Case) -> Iterator[Finding]:
-    """Refuse distributions that lack METADATA, WHEEL or RECORD: no tool can tell what they are, or if they are whole.
+    """Refuse distributions without METADATA, WHEEL or RECORD, or with empty ones: no tool can tell what they are.
 
     Asked only of those that an installer of wheels has put there; what a system's packages brought has other records.
     """
     if not case.tree.whole:
         return
+    yield from _judge_name(case)
     for distribution in _present(case):
         folder = distribution.folder
         if not folder.endswith(".dist-info") or not _is_wheel_made(distribution) or is_systems(case.tree, distribution):
             continue
-        there = case.tree.names_in(folder)
+        there = case.tree.names_in(folder) - _saying_nothing(case, distribution)
         lacking = [name for name in ("METADATA", "WHEEL", "RECORD") if name not in there]
         if lacking:
             yield Finding(
@@ -240,6 +241,34 @@ def judge_metadata(case: Case) -> Iterator[Finding]:
                 wanted="importlib.metadata, installers and scanners go by them",
                 hint="install the wheel again, and leave its .dist-info folder as it is",
             )
+
+
+def _judge_name(case: Case) -> Iterator[Finding]:
+    """Refuse a wheel that holds no distribution of the name and version in its file name: installers do as well."""
+    try:
+        name, version, _, _ = parse_wheel_filename(case.claim.wheel)
+    except InvalidWheelFilename:
+        return  # what is no wheel has no such name, and whether a name is one is asked elsewhere
+    own = [item for item in case.tree.distributions if "/" not in item.folder]
+    if not any(item.name == name and _same(str(version), item.version) for item in own):
+        there = ", ".join(item.label for item in own[:3])
+        yield Finding(
+            code="metadata-missing",
+            severity="error",
+            package=f"{name} {version}",
+            found="has no .dist-info folder of its own",
+            wanted=f"the wheel's file name says that it is that, and it holds {there or 'none'}",
+            hint="a wheel that was renamed may not be what its name says: take it from its publisher",
+        )
+
+
+def _saying_nothing(case: Case, distribution: Distribution) -> set[str]:
+    """Give the files that are there and do not say what they have to: a RECORD always lists itself, for one."""
+    found = {"RECORD"} if distribution.record == () else set()
+    metadata = case.tree.texts.get(f"{distribution.folder}/METADATA")
+    if metadata is not None and not all(re.search(rf"(?im)^{name}:\s*\S", metadata) for name in ("Name", "Version")):
+        found.add("METADATA")
+    return found
 
 
 def _present(case: Case) -> list[Distribution]:

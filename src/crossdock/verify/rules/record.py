@@ -51,13 +51,14 @@ def judge_record(case: Case) -> Iterator[Finding]:
     have put there is not asked.
     """
     tree = case.tree
+    yield from _unread(tree)
     if not tree.whole:
         return
     distributions = [item for item in tree.installed if not is_systems(tree, item)]
     contested = _contested(distributions)
     for distribution in distributions:
         if distribution.record is None:
-            yield from _unread(tree, distribution)
+            yield from _unread_record(tree, distribution)
         else:
             yield from _Check(case, distribution, contested).findings()
     yield from _conflicts(tree, contested)
@@ -74,6 +75,7 @@ class _Check:
         self._missing: list[str] = []
         self._weak: list[Recorded] = []
         self._changed: list[Finding] = []
+        self._folders: dict[str, bool] = {}
 
     def findings(self) -> Iterator[Finding]:
         for line in self._distribution.record or ():
@@ -93,23 +95,15 @@ class _Check:
 
     def _line(self, line: Recorded) -> None:
         seen = self._tree.entries.get(line.path)
-        if seen is None or seen.kind != "file":
-            seen = self._behind(line.path)
+        if seen is None or not seen.sha256:
+            # The file behind a link, or behind links to the folders above it.
+            found = self._tree.resolve(line.path)
+            seen = None if found is None else self._tree.entries.get(found)
         if seen is None:
             if not _EXEMPT.search(line.path) and not self._is_moved_script(line.path):
                 self._missing.append(line.path)
         elif line.algorithm and not line.path.endswith((".pyc", ".pyo")) and line.path not in self._contested:
             self._compare(line, seen)
-
-    def _behind(self, path: str) -> FileSeen | None:
-        """Follow links to the file behind a path."""
-        for _ in range(4):
-            found = self._tree.resolve(path)
-            seen = self._tree.entries.get(found) if found is not None else None
-            if seen is None or seen.kind != "hardlink":
-                return seen
-            path = seen.link
-        return None
 
     def _is_moved_script(self, path: str) -> bool:
         """Pip installs into a folder (``--target``) by way of another, and writes of scripts where they were."""
@@ -121,9 +115,9 @@ class _Check:
 
     def _compare(self, line: Recorded, seen: FileSeen) -> None:
         if line.algorithm == "sha256":
-            same = not seen.sha256 or _decoded(line.hash) == bytes.fromhex(seen.sha256)
+            same = bool(seen.sha256) and _decoded(line.hash) == bytes.fromhex(seen.sha256)
         elif line.algorithm in _STRONG:
-            same = line.size is None or line.size == seen.size
+            same = bool(seen.sha256) and line.size in {None, seen.size}
         else:
             self._weak.append(line)
             return
@@ -161,11 +155,18 @@ class _Check:
             )
 
     def _highest_missing(self, path: str, site: str) -> str:
-        top = path
-        folder = posixpath.dirname(path)
-        while folder and folder != site and self._tree.resolve(folder) is None:
-            top, folder = folder, posixpath.dirname(folder)
-        return top
+        # From above: a RECORD may name paths of any depth, and what is there is not so deep.
+        at = len(site) + 1 if site and path.startswith(f"{site}/") else 0
+        while (at := path.find("/", at)) > 0:
+            if not self._is_there(path[:at]):
+                return path[:at]
+            at += 1
+        return path
+
+    def _is_there(self, folder: str) -> bool:
+        if folder not in self._folders:
+            self._folders[folder] = self._tree.resolve(folder) is not None
+        return self._folders[folder]
 
     def _severity(self, paths: Sequence[str]) -> Severity:
         if self._case.claim.subject == "wheel":
@@ -173,16 +174,31 @@ class _Check:
         return "error" if any(_IMPORTED.search(path) and not _SPARED.search(path) for path in paths) else "warning"
 
 
-def _unread(tree: Tree, distribution: Distribution) -> Iterator[Finding]:
-    """Tell of a RECORD that is there, but was too large to be kept."""
+def _unread(tree: Tree) -> Iterator[Finding]:
+    """Tell of texts that are too large to be read: what they say of distributions, or of paths, was not looked at."""
+    paths = sorted(tree.unread)
+    if paths:
+        yield Finding(
+            code="record-unread",
+            severity="error",
+            path=paths[0],
+            found="is too large to be read" + (f", as are {len(paths) - 1:,} more" if len(paths) > 1 else ""),
+            wanted="what it says was not looked at",
+            hint="leave it out, or put less into one layer: no real file of its kind is as large",
+            others=tuple(paths[1:]),
+        )
+
+
+def _unread_record(tree: Tree, distribution: Distribution) -> Iterator[Finding]:
+    """Tell of a RECORD that is there, but is no file that could be read."""
     path = f"{distribution.folder}/RECORD"
-    if path in tree.entries:
+    if path in tree.entries and path not in tree.unread:
         yield Finding(
             code="record-unread",
             severity="error",
             path=path,
             package=distribution.label,
-            found="is too large to be read",
+            found="cannot be read",
             wanted="nothing proves that its files are unchanged",
         )
 

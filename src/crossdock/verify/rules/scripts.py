@@ -94,6 +94,7 @@ def judge_interpreters(case: Case) -> Iterator[Finding]:
             found=f"is run by {interpreter}{more}",
             wanted="the image has no such program" + (" on its PATH" if them[0].searched else ""),
             hint=_AGAIN,
+            others=tuple(script.path for script in them[1:]),
         )
     yield from _judge_entrypoint(case, broken, frozenset(missing))
 

@@ -16,7 +16,7 @@ from crossdock.verify.loader import libc_kinds
 from crossdock.verify.rules.abi import apple_version, floor_of, is_newer_macos, judge_program, wants_above
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from crossdock.headers.linking import Linking
     from crossdock.verify.claim import Case
@@ -215,6 +215,7 @@ def _judge_pure(case: Case, distribution: Distribution, paths: list[str], *, for
         found=f"is {_kind(case, programs[0])}{_more(programs)}",
         wanted="its wheel is for any machine" + (", and has the like for other machines too" if for_many else ""),
         hint="take a wheel that is tagged for its platform; build it with the platform in its tags",
+        others=tuple(programs[1:]),
     )
 
 
@@ -225,16 +226,15 @@ def _kind(case: Case, path: str) -> str:
 def _judge_promise(case: Case, distribution: Distribution, promise: Promise, paths: list[str]) -> Iterator[Finding]:
     if not promise.here:
         found = f"is {_kind(case, paths[0])}{_more(paths)}"
-        yield _lie(distribution, paths[0], found, f"its wheel's tags are for {_few(promise.names)}")
+        yield _lie(distribution, paths, found, f"its wheel's tags are for {_few(promise.names)}")
         return
     lies: dict[str, tuple[str, str]] = {}
     for path in paths:
         if path not in case.loader.strangers and (lie := _lie_of(case, path, promise)) is not None:
             lies[path] = lie
     if lies:
-        path = next(iter(lies))
-        found, said = lies[path]
-        yield _lie(distribution, path, f"{found}{_more(lies)}", f"its wheel's tags say {said}")
+        found, said = next(iter(lies.values()))
+        yield _lie(distribution, list(lies), f"{found}{_more(lies, 'does', 'do')}", f"its wheel's tags say {said}")
 
 
 def _lie_of(case: Case, path: str, promise: Promise) -> tuple[str, str] | None:
@@ -274,16 +274,18 @@ def _newer_than_said(case: Case, path: str, linking: Linking, glibc: tuple[int, 
     return f"needs {need.symbol} of {need.library}", f"glibc {glibc[0]}.{glibc[1]} is enough"
 
 
-def _lie(distribution: Distribution, path: str, found: str, wanted: str) -> Finding:
+def _lie(distribution: Distribution, paths: Sequence[str], found: str, wanted: str) -> Finding:
     return Finding(
         code="tag-lie",
         severity="error",
-        path=path,
+        path=paths[0],
         package=distribution.label,
         found=found,
         wanted=wanted,
-        hint="installers trust the tags, so it may be put where it cannot run: tell its publisher; "
-        "if it is right for the target, make an exception for it",
+        hint="installers trust the tags, so it may be put where it cannot run: tell its publisher; if it is right for "
+        'the target, write [[tool.crossdock.verify.exceptions]] code = "tag-lie", package = '
+        f'"{distribution.name}", reason = "…", expires = "never" or a date',
+        others=tuple(paths[1:]),
     )
 
 
@@ -330,6 +332,6 @@ def _few(names: Iterable[str]) -> str:
     return ", ".join(listed[:3]) + (", …" if len(listed) > 3 else "")
 
 
-def _more(paths: Iterable[str]) -> str:
+def _more(paths: Iterable[str], one: str = "is", several: str = "are") -> str:
     count = len(list(paths)) - 1
-    return f", as {'is' if count == 1 else 'are'} {count} more" if count > 0 else ""
+    return f", as {one if count == 1 else several} {count} more" if count > 0 else ""

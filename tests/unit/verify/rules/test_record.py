@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -133,6 +135,25 @@ def test_a_record_that_is_too_large_was_not_read() -> None:
     part = contents(WHOLE)
     del part.texts[RECORD]
     assert found(judge_record, make_case(part)) == [("record-unread", "error", RECORD)]
+
+
+def test_texts_that_are_too_large_are_told_of_whatever_they_are() -> None:
+    part = replace(contents({"a": "1"}), unread=("b.pth", "c-1.dist-info/METADATA"), whole=False)
+    [finding] = judge_record(make_case(part))
+    assert (finding.code, finding.path, finding.others) == ("record-unread", "b.pth", ("c-1.dist-info/METADATA",))
+
+
+def test_a_folder_is_not_the_file_that_was_recorded() -> None:
+    path = f"{SITE}/alpha/data/a.txt"
+    instead = {f"{other}/" if other == path else other: content for other, content in WHOLE.items()}
+    assert judge(instead) == [("record-hash", "error", path)]
+
+
+def test_a_record_of_very_deep_paths_takes_no_time() -> None:
+    deep = with_record(WHOLE, *(f"deep{number}/{'a/' * 30_000}x.txt,," for number in range(20)))
+    began = time.monotonic()
+    assert len(judge(deep)) == 20
+    assert time.monotonic() - began < 5
 
 
 def test_links_are_followed() -> None:

@@ -67,7 +67,7 @@ def test_a_lie_about_several_files_is_one() -> None:
     paths = ["m/a.so", "m/b.so", "m/c.so"]
     part = contents(dict.fromkeys(paths, NEW), texts=distribution("m", paths, "cp312-cp312-manylinux1_x86_64"))
     [finding] = found(judge_tags, BUNDLE, part)
-    assert "as are 2 more" in finding.found
+    assert "needs GLIBC_2.28 of libc.so.6, as do 2 more" in finding.found
 
 
 @pytest.mark.parametrize(
