@@ -26,7 +26,7 @@ from crossdock.steps.registry_cache import read_registry_cache
 from crossdock.steps.runconfig import run_config
 from crossdock.steps.verdicts import image_verdict
 from crossdock.verify.claim import ImageConfig
-from crossdock.verify.claims import LayerClaim
+from crossdock.verify.manifests import LayerClaim
 from crossdock.verify.report import Report
 from crossdock.verify.targets import claim_of
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from crossdock.errors import CrossdockError, LayerUnreadableError, LayerUnsupportedError, LayoutUnreadableError
 from crossdock.oci.layout_files import Layout, blob_path, open_layout, parse_json, read_file, sha256_of
 from crossdock.verify.claim import Claim, ImageConfig
-from crossdock.verify.claims import LayerClaim
 from crossdock.verify.finding import Finding
+from crossdock.verify.manifests import LayerClaim
 from crossdock.verify.platforms import Platform
 from crossdock.verify.proof import prove_image
 from crossdock.verify.report import ImageReport, OtherManifest, Report

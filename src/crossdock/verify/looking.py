@@ -39,15 +39,10 @@ _LARGEST_HELD: Final = 16 << 20
 _MAGICS: Final = (ELF_MAGIC, DOS_MAGIC, *MACHO_MAGICS)
 _KEPT: Final = re.compile(
     r"(^|/)[^/]+\.(dist-info|egg-info)/(METADATA|PKG-INFO|WHEEL|RECORD|INSTALLER|direct_url\.json|top_level\.txt)$"
-    r"|(^|/)(pyvenv\.cfg|PEX-INFO)$|\.(pth|egg-link)$|^(usr/lib|etc)/os-release$|^etc/ld\.so\.conf(\.d/[^/]+)?$|^etc/ld-musl-[^/]+\.path$"
+    r"|(^|/)(pyvenv\.cfg|PEX-INFO)$|\.(pth|egg-link)$|^(usr/lib|etc)/os-release$"
+    r"|^etc/ld\.so\.conf(\.d/[^/]+)?$|^etc/ld-musl-[^/]+\.path$"
 )
-
-
-def is_kept(path: str) -> bool:
-    """Say whether a file's text is wanted: what describes distributions, environments, the system and its loader."""
-    return path.endswith(_KEPT_ENDS) and _KEPT.search(path) is not None
-
-
+#: What each of these ends with, to pass over nearly every other path quickly.
 _KEPT_ENDS: Final = (
     "METADATA",
     "PKG-INFO",
@@ -64,6 +59,11 @@ _KEPT_ENDS: Final = (
     ".conf",
     ".path",
 )
+
+
+def is_kept(path: str) -> bool:
+    """Say whether a file's text is wanted: what describes distributions, environments, the system and its loader."""
+    return path.endswith(_KEPT_ENDS) and _KEPT.search(path) is not None
 
 
 class ContentsReader:

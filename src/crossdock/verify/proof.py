@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crossdock.verify.claim import Case
-from crossdock.verify.claims import judge_layers, judge_platforms
 from crossdock.verify.exceptions import apply_allowances
 from crossdock.verify.judging import judge, without_consequences
+from crossdock.verify.manifests import judge_layers, judge_platforms
 from crossdock.verify.report import ImageReport
 from crossdock.verify.tree import Tree
 from crossdock.verify.wheels import judge_wheels
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from crossdock.verify.claim import Claim
-    from crossdock.verify.claims import LayerClaim
     from crossdock.verify.contents import Contents
     from crossdock.verify.exceptions import Allowance
     from crossdock.verify.finding import Finding
+    from crossdock.verify.manifests import LayerClaim
     from crossdock.verify.platforms import Platform
     from crossdock.verify.scan import LayerFacts
 

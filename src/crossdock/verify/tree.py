@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from crossdock.verify.distributions import installed_ones, read_distributions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from crossdock.headers.binary import Binary
     from crossdock.verify.contents import Contents, FileSeen
@@ -257,10 +257,6 @@ class Tree:
         """Name the distribution that a file belongs to, for people: ``numpy 2.1.0``; None if no RECORD lists it."""
         owner = self.owners.get(path)
         return owner.label if owner else None
-
-    def natives(self) -> Iterator[tuple[str, Binary]]:
-        """Give the programs, by path, in the order they were seen."""
-        yield from self.binaries.items()
 
 
 def _copy(known: dict[str, _Value], path: str, other: str) -> None:

@@ -12,10 +12,10 @@ from tests.support.elffiles import build_elf
 from tests.support.seentree import contents, dist
 
 from crossdock.verify.claim import Claim
-from crossdock.verify.claims import LayerClaim, judge_layers, judge_platforms
 from crossdock.verify.exceptions import Allowance, apply_allowances
 from crossdock.verify.finding import Finding
 from crossdock.verify.judging import judge
+from crossdock.verify.manifests import LayerClaim, judge_layers, judge_platforms
 from crossdock.verify.platforms import Platform
 from crossdock.verify.proof import prove_bundle
 from crossdock.verify.scan import LayerFacts, scan_layer
