@@ -13,7 +13,7 @@ done
 logs="$(mktemp -d)"
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$logs"' EXIT
 
-python -m pytest "$@" -p no:cacheprovider tests/e2e >"$logs/e2e" 2>&1 &
+python -m pytest "$@" tests/e2e >"$logs/e2e" 2>&1 &
 e2e=$!
 python -m pytest "$@" tests/unit tests/integration 2>&1 | tee "$logs/others"
 others=$?
