@@ -297,7 +297,9 @@ def musl_base(roots: dict[str, Root], tmp_path: Path) -> str:
         python = reader.read()
     assert glibc_loader in python
     changed = python.replace(glibc_loader, musl_loader.ljust(len(glibc_loader), b"\0"))
-    upper = file_layer({"usr/bin/python3.11": changed}, mode=0o755)
+    # musl looks for the interpreter's libraries where Debian has them.
+    folders = b"/lib:/usr/lib/x86_64-linux-musl:/usr/lib/x86_64-linux-gnu\n"
+    upper = file_layer({"usr/bin/python3.11": changed, "etc/ld-musl-x86_64.path": folders}, mode=0o755)
     musl = debian_root("amd64", "musl")
     root = replace(roots["amd64"], layers=(*roots["amd64"].layers, *musl.layers, upper))
     writer = LayoutWriter(tmp_path / "musl")

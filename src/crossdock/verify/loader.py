@@ -10,7 +10,7 @@ import posixpath
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from crossdock.verify.systems import is_glibc, is_musl_libc
+from crossdock.verify.systems import is_glibc, is_in_musl, is_musl_libc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,6 +85,12 @@ class Loader:
                 found.setdefault("glibc", path)
             elif name.startswith("ld-musl-") and not self._is_application(path):
                 found.setdefault("musl", path)
+        # Alpine has musl under its loader's name; Debian's package has a link of that name to it.
+        for folder in ("lib", "usr/lib"):
+            for name in sorted(self._tree.names_in(folder)):
+                real = self._tree.resolve(f"{folder}/{name}") if name.startswith("ld-musl-") else None
+                if real in self._natives:
+                    found.setdefault("musl", str(real))
         return found
 
     @cached_property
@@ -102,7 +108,9 @@ class Loader:
         found = {}
         for path, (_, linking) in self._natives.items():
             kinds = libc_kinds(linking)
-            there = set(self.libcs) if linking.interpreter and self.libcs else {self.kind}
+            # Where a system has both, what of its own needs which is its own affair.
+            any_of_them = self.libcs and (linking.interpreter or not self._is_application(path))
+            there = set(self.libcs) if any_of_them else {self.kind}
             if kinds and there != {""} and not kinds <= there:
                 found[path] = kinds
         return found
@@ -116,6 +124,8 @@ class Loader:
         """
         if "/" in name:
             return self._native(name) if name.startswith("/") else None
+        if self.kind == "musl" and "musl" in self.libcs and is_in_musl(name):
+            return self.libcs["musl"]
         _, linking = self._natives[path]
         # Programs that name no folders of their own find the same.
         key = (path if linking.rpath or linking.runpath else "", name)
@@ -218,11 +228,20 @@ class Loader:
         if self._claim.subject != "image":
             return ()
         if self.kind == "musl":
-            return _MUSL_FOLDERS
+            return self._folders_of_musl()
         triplet = _TRIPLETS.get(self._claim.platform.architecture, "")
         configured = self._configured() if "etc/ld.so.cache" in self._tree.entries else ()
         usual = (f"lib/{triplet}", f"usr/lib/{triplet}", "lib64", "usr/lib64", "lib", "usr/lib")
         return tuple(dict.fromkeys((*configured, *usual)))
+
+    def _folders_of_musl(self) -> tuple[str, ...]:
+        """Give the folders of ``/etc/ld-musl-MACHINE.path``, in place of the usual ones, if it is there."""
+        for path, text in self._tree.texts.items():
+            if path.startswith("etc/ld-musl-"):
+                return tuple(
+                    folder.strip("/") for folder in text.replace("\n", ":").split(":") if folder.startswith("/")
+                )
+        return _MUSL_FOLDERS
 
     def _configured(self) -> tuple[str, ...]:
         """Give the folders of ``ld.so.conf``, which count once ldconfig has made its cache of them."""

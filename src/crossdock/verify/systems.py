@@ -24,6 +24,7 @@ __all__ = [
     "is_driver",
     "is_glibc",
     "is_grafted",
+    "is_in_musl",
     "is_musl_libc",
     "is_of_cluster",
     "is_promised",
@@ -71,6 +72,7 @@ _MANYLINUX: Final = _GLIBC | {
     "libz.so.1",
 }
 _MUSLLINUX: Final = frozenset({"libc.so", "libz.so.1"})
+_IN_MUSL: Final = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
 _MUSL_LIBC: Final = re.compile(r"libc\.musl-\w+\.so\.1", re.ASCII)
 
 #: Symbol versions that stand for something the loader can do, and the glibc that brought it (its NEWS, 2.36); of those
@@ -178,6 +180,11 @@ def is_glibc(name: str) -> bool:
 def is_musl_libc(name: str) -> bool:
     """Say whether a library is musl itself; Alpine calls it by another name than musl does."""
     return name == "libc.so" or _MUSL_LIBC.fullmatch(name) is not None
+
+
+def is_in_musl(name: str) -> bool:
+    """Say whether musl's loader takes a name for that of musl itself, and looks for no file (its ``load_library``)."""
+    return _IN_MUSL.match(name) is not None
 
 
 def is_system_dll(name: str) -> bool:

@@ -256,3 +256,19 @@ def test_names_of_systems_libraries() -> None:
     assert not is_of_cluster("libmpifoo.so.1")
     assert is_system_dll("WINSPOOL.DRV")
     assert not is_system_dll("zlib1.dll")
+
+
+def test_musl_is_looked_for_by_its_loaders_name_and_has_many() -> None:
+    # As Debian's package has it: the loader is a link to the library.
+    there = {"usr/lib/x86_64-linux-musl/libc.so": so()}
+    link = {"lib/ld-musl-x86_64.so.1": "/usr/lib/x86_64-linux-musl/libc.so"}
+    module = so("libc.musl-x86_64.so.1", "libm.so.6", "libz.so.1")
+    base = contents({**there, "usr/lib/gnu/libz.so.1": so(), f"{SITE}/a.so": module}, links=link)
+    musl = claim("linux/amd64+musl", subject="image")
+    assert [finding.found for finding in found(judge_libraries, musl, base)] == ["needs the library libz.so.1"]
+    searched = contents(
+        {**there, "usr/lib/gnu/libz.so.1": so(), f"{SITE}/a.so": module},
+        links=link,
+        texts={"etc/ld-musl-x86_64.path": "/lib:/usr/lib/gnu\n"},
+    )
+    assert found(judge_libraries, musl, searched) == []
