@@ -131,7 +131,9 @@ def test_what_is_set_is_what_is_in_the_images(tmp_path: Path, shared_cache: Path
     command = Command(cache=shared_cache)
     first = command.run("image", project, "--output", layout)
     assert first.code == 0, first.stderr
-    proof = command.run("verify", layout)
+    # What the project leaves out is missing for everybody who does not know of its settings.
+    assert command.run("verify", layout).code == 97
+    proof = command.run("verify", layout, "--project", project)
     assert proof.code == 0, proof.stdout + proof.stderr
     found = images(layout)
     assert sorted(found) == ["amd64", "arm64"]
