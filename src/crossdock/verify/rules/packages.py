@@ -137,11 +137,11 @@ def _judge_group(case: Case, asking: Sequence[Distribution], visible: Sequence[D
         if _is_told_by_lock(case, name, requirement):
             continue
         there = ", ".join(sorted(set(versions[name])))
-        # A lock that has another version has it on purpose, as uv's override-dependencies do.
-        overridden = bool(there) and name in (case.claim.lock or {})
+        # What the lock has, or leaves out, was decided there, as by uv's override-dependencies.
+        decided = distribution.name in (case.claim.lock or {})
         yield Finding(
             code="requirement-missing",
-            severity="warning" if overridden else "error",
+            severity="warning" if decided else "error",
             path=distribution.folder,
             package=distribution.label,
             found=f"requires {_spelled(requirement)}",
