@@ -9,6 +9,6 @@ __all__ = ["FACTS_VERSION", "RULES_VERSION", "SUMMARY_VERSION"]
 #: Raised whenever more, or something else, is seen in the same layer.
 FACTS_VERSION: Final = 4
 #: Raised whenever the same artifact is judged otherwise.
-RULES_VERSION: Final = 3
+RULES_VERSION: Final = 4
 #: Raised whenever a summary of the same layer is written otherwise.
 SUMMARY_VERSION: Final = 2
