@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.baselayers import elf
+from tests.support.pefiles import PeFile
 from tests.support.pexfiles import boot, header, pex_cli, pex_info, pex_project, zip_files
 from tests.support.wheelmaker import make_wheel
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="boots PEX files on this machine, for Linux targets")
 
-MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+MACHINE = ARCHITECTURES[os.uname().machine]
 HERE = f"linux/{MACHINE}+glibc2.28"
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 CONSTRAINT = f"CPython=={MINOR}.*"
@@ -225,9 +228,12 @@ def test_one_for_several_platforms_runs_here(build: Callable[..., Path], tmp_pat
     wheels = [helper(tmp_path)]
     for machine in ("x86_64", "aarch64"):
         tag = f"cp311-abi3-manylinux_2_17_{machine}"
-        wheels.append(make_wheel(tmp_path, "native", "1.0", {"native.py": f"M = {machine!r}\n"}, tag=tag))
-    wheels.append(make_wheel(tmp_path, "winonly", "1.0", {"winonly.py": ""}, tag="py3-none-win_amd64"))
-    wheels.append(make_wheel(tmp_path, "native", "1.0", {"native.py": "M = 'w'\n"}, tag="cp311-abi3-win_amd64"))
+        files: dict[str, str | bytes] = {"native.py": f"M = {machine!r}\n", "_native.so": elf(ARCHITECTURES[machine])}
+        wheels.append(make_wheel(tmp_path, "native", "1.0", files, tag=tag))
+    program = PeFile().build()
+    wheels.append(make_wheel(tmp_path, "winonly", "1.0", {"_winonly.dll": program}, tag="py3-none-win_amd64"))
+    files = {"native.py": "M = 'w'\n", "_native.dll": program}
+    wheels.append(make_wheel(tmp_path, "native", "1.0", files, tag="cp311-abi3-win_amd64"))
     main_py = "import native\ndef main():\n    print(native.M)\n"
     project = pex_project(tmp_path / "p", wheels, files={"shop/__init__.py": "", "shop/web.py": main_py})
     lock = project / "pylock.toml"
@@ -258,7 +264,7 @@ def test_what_the_lock_settled_otherwise_does_not_keep_it_from_starting(
 
 def test_on_another_machine_or_python_it_says_so(build: Callable[..., Path], tmp_path: Path) -> None:
     other = {"amd64": "aarch64", "arm64": "x86_64"}[MACHINE]
-    files = {"helper.py": "NAME = 'x'\n"}
+    files: dict[str, str | bytes] = {"helper.py": "NAME = 'x'\n", "_helper.so": elf(ARCHITECTURES[other])}
     wheel = make_wheel(tmp_path, "helper", "1.0", files, tag=f"py3-none-manylinux_2_17_{other}")
     project = pex_project(tmp_path / "p", [wheel], files=FILES)
     made = build(project=project, targets=[f"linux/{other}+glibc2.28"])

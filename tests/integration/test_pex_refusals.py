@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.baselayers import elf
 from tests.support.pexfiles import pex_info, pex_project, zip_files
 from tests.support.wheelmaker import make_wheel
 
@@ -238,14 +239,14 @@ def test_a_failure_while_the_second_is_written_leaves_no_first(
     """A part in the cache is damaged after it was made: that comes out only when it is copied."""
     monkeypatch.setenv("CROSSDOCK_CACHE", str(tmp_path / "cache"))
     wheels = [
-        make_wheel(tmp_path, "fast", "1.0", {"fast.py": machine}, tag=f"py3-none-manylinux_2_17_{machine}")
-        for machine in ("x86_64", "aarch64")
+        make_wheel(tmp_path, "fast", "1.0", {"_fast.so": elf(arch)}, tag=f"py3-none-manylinux_2_17_{machine}")
+        for arch, machine in (("amd64", "x86_64"), ("arm64", "aarch64"))
     ]
     root = pex_project(tmp_path / "p", wheels)
     _, names, _ = run(root, "--target", AMD, "--target", ARM)
     good = {name: (tmp_path / "out" / name).read_bytes() for name in names}
     shutil.rmtree(tmp_path / "out")
-    place = f".deps/{wheels[1].name}/fast.py"
+    place = f".deps/{wheels[1].name}/_fast.so"
     (blob,) = [
         path
         for path in (tmp_path / "cache").rglob("*")

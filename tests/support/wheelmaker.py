@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["make_wheel", "record_hash", "wheel_files"]
 
 
-#: What programs begin with: ELF, PE, Mach-O.
-_PROGRAMS = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
-
-
 def make_wheel(
     folder: Path,
     name: str,
@@ -41,7 +37,7 @@ def make_wheel(
         version: Its version.
         files: Contents by path in the archive, ``NAME-VERSION.data/…`` included. A file of the ``.dist-info`` folder
             given here replaces the generated one.
-        tag: The wheel's tag. Root-Is-Purelib is false where it is for a platform and there is a program in the wheel.
+        tag: The wheel's tag; Root-Is-Purelib is true for ``none-any``.
         entry_points: Console scripts, ``{"tool": "package.module:function"}``.
         executables: Paths of ``files`` that get the executable bits.
         stored: Paths of ``files`` that are stored, not deflated.
@@ -70,8 +66,7 @@ def wheel_files(
 ) -> dict[str, bytes]:
     """Give all files of a wheel with their contents, metadata included, RECORD last."""
     info = f"{name}-{version}.dist-info"
-    compiled = any(isinstance(value, bytes) and value.startswith(_PROGRAMS) for value in files.values())
-    pure = "false" if compiled and not tag.endswith("none-any") else "true"
+    pure = "true" if tag.endswith("none-any") else "false"
     contents = {
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: {pure}\nTag: {tag}\n".encode(),
