@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import hashlib
 import json
-import zlib
 from typing import TYPE_CHECKING, Any
 
 from crossdock.verify.contents import Contents
@@ -50,4 +50,4 @@ def record_of(files: Mapping[str, bytes], *, own: str) -> bytes:
 
 def summary_text(value: object) -> str:
     """Spell a summary as it is written beside a layer, whatever it says."""
-    return base64.b64encode(zlib.compress(json.dumps(value).encode())).decode()
+    return base64.b64encode(bz2.compress(json.dumps(value).encode())).decode()

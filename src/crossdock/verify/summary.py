@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import bz2
 import json
-import zlib
 from dataclasses import MISSING, asdict, fields
 from typing import Any, Final
 
@@ -27,7 +27,6 @@ _MOST_PROGRAMS: Final = 20_000
 _MOST_ITEMS: Final = 10_000
 _LONGEST_TEXT: Final = 4096
 _MOST_MACHINES: Final = 32
-_LEVEL: Final = 9
 _FORMATS: Final = frozenset({"elf", "macho", "pe"})
 
 
@@ -44,8 +43,6 @@ def write_summary(facts: LayerFacts) -> str | None:
 
     It says nothing of all other files, so only a layer in which every rule is content may be summarised.
     """
-    import deflate
-
     contents = facts.contents
     if len(contents.binaries) > _MOST_PROGRAMS or not all(_is_sound(binary) for _, binary in contents.binaries):
         return None
@@ -59,8 +56,9 @@ def write_summary(facts: LayerFacts) -> str | None:
         raw = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return None
-    # The one encoder whose bytes are the same everywhere: they are part of the manifest, and so of the image's digest.
-    text = base64.b64encode(deflate.zlib_compress(raw, _LEVEL)).decode()
+    # These bytes are part of the manifest, and so of the image's digest: bzip2 gives the same ones in every build of
+    # Python, which zlib does not.
+    text = base64.b64encode(bz2.compress(raw)).decode()
     return text if len(text) <= LONGEST_SUMMARY and len(raw) <= _MOST_UNPACKED else None
 
 
@@ -98,12 +96,12 @@ def _unpacked(text: str) -> Any:  # noqa: ANN401
     if len(text) > LONGEST_SUMMARY:
         raise ValueError("a summary is too long")
     try:
-        inflater = zlib.decompressobj()
-        raw = inflater.decompress(base64.b64decode(text, validate=True), _MOST_UNPACKED)
-        if not inflater.eof or inflater.unused_data:
+        unpacker = bz2.BZ2Decompressor()
+        raw = unpacker.decompress(base64.b64decode(text, validate=True), _MOST_UNPACKED)
+        if not unpacker.eof or unpacker.unused_data:
             raise ValueError("a summary is cut short, or too long")
         return json.loads(raw)
-    except (binascii.Error, zlib.error, UnicodeError) as error:
+    except (binascii.Error, OSError, UnicodeError) as error:
         raise ValueError(f"not a summary: {error}") from None
     except RecursionError:
         raise ValueError("a summary is nested too deeply") from None

@@ -11,4 +11,4 @@ FACTS_VERSION: Final = 4
 #: Raised whenever the same artifact is judged otherwise.
 RULES_VERSION: Final = 4
 #: Raised whenever a summary of the same layer is written otherwise.
-SUMMARY_VERSION: Final = 2
+SUMMARY_VERSION: Final = 3
