@@ -66,7 +66,11 @@ def _outputs(options: argparse.Namespace, project: Project) -> Outputs:
         load=options.load,
         cache_from=() if options.no_cache_from else tuple(dict.fromkeys((*cache_from, *push))),
         profile=profile_of(options.profile),
-        form=LayerForm(compression=options.compression or project.config.compression, compile=options.compile),
+        form=LayerForm(
+            compression=options.compression or project.config.compression,
+            compile=options.compile,
+            grouping=options.layers,
+        ),
         attachments=not options.no_attachments,
     )
 

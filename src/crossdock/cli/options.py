@@ -183,6 +183,12 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
         "--compression", choices=("gzip", "zstd"), help="of the layers that are made (default: the settings', or gzip)"
     )
     group.add_argument(
+        "--layers",
+        choices=("grouped", "wheel"),
+        help="small wheels together, or each wheel in a layer of its own, which more images can share "
+        "(default: the settings', or grouped)",
+    )
+    group.add_argument(
         "--compile",
         action=argparse.BooleanOptionalAction,
         help="add bytecode of all Python files, or do not (default: the settings')",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from crossdock.bases.interpreter.setting import InterpreterSetting
+    from crossdock.layers.grouping import Grouping
     from crossdock.locks.overrides import Override
 
 __all__ = ["Compression", "Config", "read_config"]
@@ -56,6 +57,7 @@ class Config:
         check_valid_until: Whether an index past its ``Valid-Until`` is refused.
         markers: Values of marker variables by target as written; those of "" are for every target.
         compression: How the layers that are made are compressed.
+        layers: Which wheels share a layer of an image.
         compile: Whether bytecode is added to images.
         compile_python: Path of the interpreter that compiles it, relative to the project; None to look for one.
         overrides: What is set for single packages, by normalised name.
@@ -84,6 +86,7 @@ class Config:
     check_valid_until: bool = True
     markers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     compression: Compression = "gzip"
+    layers: Grouping = "grouped"
     compile: bool = False
     compile_python: str | None = None
     overrides: Mapping[str, Override] = field(default_factory=dict)
@@ -140,6 +143,7 @@ def _read(tool_table: Any) -> Config:  # noqa: ANN401
         check_valid_until=debian.flag("check-valid-until", default=True),
         markers=_markers(table.any("markers")),
         compression=_compression(table),
+        layers=_layers(table),
         compile=table.flag("compile", default=False),
         compile_python=table.text("compile-python"),
         overrides=read_overrides(table.any("packages")),
@@ -168,6 +172,15 @@ def _compression(table: Table) -> Compression:
     if value == "zstd":
         return "zstd"
     raise table.wrong("compression", '"gzip" or "zstd"')
+
+
+def _layers(table: Table) -> Grouping:
+    value = table.text("layers")
+    if value is None or value == "grouped":
+        return "grouped"
+    if value == "wheel":
+        return "wheel"
+    raise table.wrong("layers", '"grouped" or "wheel"')
 
 
 def _entrypoint(value: Any) -> str | tuple[str, ...] | None:  # noqa: ANN401

@@ -49,6 +49,7 @@ def layer_options(plan: Plan, form: LayerForm, services: Services, sizes: Mappin
         size_of=sizes,
         image_base=lambda locked: _image_base(locked, plan, services),
         compilers=_compilers(plan) if compiled else {},
+        grouping=form.grouping or plan.project.config.layers,
         recompress=recompress,
         warn=services.warn,
     )

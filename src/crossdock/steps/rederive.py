@@ -197,7 +197,10 @@ class _Planned:
 def _planned(plan: Plan, layers: list[_Layer], services: Services) -> _Planned:
     zstd = any(layer.descriptor.media_type == LAYER_ZSTD and "dev.crossdock.scheme" in layer.said for layer in layers)
     bytecode = any("dev.crossdock.bytecode" in layer.said for layer in layers)
-    form = LayerForm(compression="zstd" if zstd else "gzip", compile=bytecode)
+    single = all(_is_single(layer.said.get("dev.crossdock.wheels", "[]")) for layer in layers)
+    form = LayerForm(
+        compression="zstd" if zstd else "gzip", compile=bytecode, grouping="wheel" if single else "grouped"
+    )
     ready = prepare(plan, form, RegistryCache(), services)
     targets = [part.target for part in ready.plan.targets]
     parts = [(part, target) for stack, target in zip(ready.stacks(), targets, strict=True) for part in stack]
@@ -206,6 +209,14 @@ def _planned(plan: Plan, layers: list[_Layer], services: Services) -> _Planned:
     ready.wheels.bring({wheel.sha256 for part in wanted.values() for wheel in part.wheels})
     fetch_inputs([part.inputs for part in wanted.values() if part.inputs is not None], plan.project, services)
     return every
+
+
+def _is_single(wheels: str) -> bool:
+    """Say whether a layer names one wheel, or none."""
+    try:
+        return len(json.loads(wheels)) <= 1
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def _check_planned(layer: _Layer, planned: _Planned, services: Services) -> Iterator[Finding]:

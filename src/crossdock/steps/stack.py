@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from crossdock.bases.images import MOST_LAYERS
 from crossdock.errors import TooManyLayersError
 from crossdock.layers.cached import LayerRecipe, tree_recipe, wheel_recipe
-from crossdock.layers.grouping import Group, SizedWheel, group_wheels
+from crossdock.layers.grouping import Group, Grouping, SizedWheel, group_wheels
 from crossdock.lockfile.bases import LockedDebianBase
 from crossdock.oci.model import canonical_json
 from crossdock.steps.environment import PREFIX, environment_entries
@@ -62,10 +62,12 @@ class LayerForm:
     Attributes:
         compression: Of the layers that are made; those of a base stay as they are.
         compile: Whether bytecode is added; None for what the project's settings say.
+        grouping: Which wheels share a layer; None for what the project's settings say.
     """
 
     compression: Literal["gzip", "zstd"] = "gzip"
     compile: bool | None = None
+    grouping: Grouping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ class LayerOptions:
         size_of: Bytes of each wheel.
         image_base: Gives the recipes of an image's own layers.
         compilers: What compiles bytecode for a target's Python, if it is wanted.
+        grouping: Which wheels share a layer.
         recompress: Gives the recipe of the same layer compressed otherwise, if that is wanted.
         warn: Told of files that bytecode cannot be compiled of.
     """
@@ -85,6 +88,7 @@ class LayerOptions:
     size_of: Mapping[str, int]
     image_base: Callable[[LockedImageBase], Sequence[LayerRecipe]]
     compilers: Mapping[str, CompilerSpec]
+    grouping: Grouping = "grouped"
     recompress: Callable[[LayerRecipe], LayerRecipe] | None = None
     warn: Callable[[str], None] = lambda _: None
 
@@ -104,7 +108,7 @@ def stack(part: TargetPlan, own: OwnWheel, options: LayerOptions) -> list[Part]:
     Raises:
         TooManyLayersError: There would be more than engines can stack.
     """
-    groups = group_wheels([_sized(choice, options.size_of) for choice in part.selection.choices])
+    groups = group_wheels([_sized(choice, options.size_of) for choice in part.selection.choices], options.grouping)
     parts = [
         *_base_parts(part, options),
         *_interpreter_parts(part, options),

@@ -23,8 +23,8 @@ PARTS = "--extra --all-extras --group --all-groups --no-group --no-dev --no-defa
 CACHE = "--offline --files --quiet --help"
 PROJECT = "PROJECT --package --target"
 OUTPUTS = (
-    "--push --tag --output --docker-archive --load --image-refs --metadata-file --profile --compression --compile "
-    "--cache-from --no-cache-from --no-attachments"
+    "--push --tag --output --docker-archive --load --image-refs --metadata-file --profile --compression --layers "
+    "--compile --cache-from --no-cache-from --no-attachments"
 )
 OPTIONS = {
     "image": f"{PROJECT} --python --base {OUTPUTS} --locked --jobs {CACHE} {PARTS}",
