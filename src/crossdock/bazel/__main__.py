@@ -1,0 +1,5 @@
+"""``python -m crossdock.bazel``."""
+
+from crossdock.bazel.main import run
+
+run()
