@@ -50,9 +50,7 @@ def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
         if raw is None:
             yield from _member_by_zlib(window, members)
         else:
-            with memoryview(raw) as view:
-                for at in range(0, len(raw), _MOST_OUT):
-                    yield bytes(view[at : at + _MOST_OUT])
+            yield from _pieces(raw)
         members += 1
     if members == 0:
         raise LayerUnreadableError("the gzip data is cut short", why="it is empty")
@@ -106,18 +104,25 @@ def _member_at_once(window: _Window) -> bytes | bytearray | None:
     end = window.find(_HEADER, len(_HEADER), _MOST_COMPRESSED)
     if end is None or end < len(_HEADER) + _TRAILER_SIZE:
         return None
-    framed = window.peek(end)
-    size = int.from_bytes(framed[-4:], "little")
-    if not 0 < size <= _AT_ONCE or framed.find(framed[-_TRAILER_SIZE:], len(_HEADER)) != end - _TRAILER_SIZE:
+    trailer = window.data[end - _TRAILER_SIZE : end]
+    size = int.from_bytes(trailer[-4:], "little")
+    if not 0 < size <= _AT_ONCE or window.data.find(trailer, len(_HEADER), end) != end - _TRAILER_SIZE:
         return None
     try:
-        raw = _libdeflate.gzip_decompress(framed, size)
+        with memoryview(window.data) as data, data[:end] as framed:
+            raw = _libdeflate.gzip_decompress(framed, size)
     except _libdeflate.DeflateError:
         return None
     if len(raw) != size:
         return None
     window.drop(end)
     return raw
+
+
+def _pieces(raw: bytes | bytearray) -> Iterator[bytes]:
+    with memoryview(raw) as view:
+        for at in range(0, len(raw), _MOST_OUT):
+            yield bytes(view[at : at + _MOST_OUT])
 
 
 def _member_by_zlib(window: _Window, members: int) -> Iterator[bytes]:

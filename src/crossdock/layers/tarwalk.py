@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ByteReader", "Member", "TarWalker"]
 
 MAX_SPECIAL_SIZE: Final = 1024 * 1024  # engines written in Go stop at the same size
+_SMALL: Final = 64 * 1024
 _ZERO_BLOCK: Final = bytes(BLOCK)
 
 Kind = Literal["file", "hardlink", "symlink", "directory", "other"]
@@ -81,6 +82,14 @@ class ByteReader:
             missing -= len(parts[-1])
         return b"".join(parts)
 
+    def some(self, most: int) -> bytes:
+        """Return the next bytes, as many of them as cost no joining; none only at the end."""
+        if self._position == len(self._buffer):
+            self._buffer, self._position = next(self._chunks, b""), 0
+        start, end = self._position, min(self._position + most, len(self._buffer))
+        self._position = end
+        return self._buffer[start:end]
+
     def skip(self, size: int) -> bool:
         """Pass over bytes; tell whether they all were there."""
         missing = size - (len(self._buffer) - self._position)
@@ -142,6 +151,21 @@ class TarWalker:
             raise self._cut_short()
         self._left -= size
         return data
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what is left of the current member's content, in pieces that are not small, but for the last one.
+
+        Raises:
+            LayerUnreadableError: The archive ends before the content does.
+        """
+        while self._left:
+            data = self._reader.some(self._left)
+            if not data:
+                raise self._cut_short()
+            if len(data) < _SMALL:
+                data += self._reader.read(min(_SMALL, self._left - len(data)))
+            self._left -= len(data)
+            yield data
 
     def skip(self, size: int) -> None:
         """Pass over bytes of the current member's content.

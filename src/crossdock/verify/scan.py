@@ -179,5 +179,5 @@ def _walk(chunks: Iterator[bytes], limits: ScanLimits) -> Contents:
         elif member.size <= _AT_ONCE:
             reader.see(member.path, tar.read(member.size), mode=member.mode)
         else:
-            reader.pieces(member.path, member.size, iter(lambda: tar.read(_CHUNK), b""), mode=member.mode)
+            reader.pieces(member.path, member.size, tar.pieces(), mode=member.mode)
     return reader.contents()
