@@ -84,6 +84,8 @@ class ContentsReader:
         self._shebangs: dict[str, str] = {}
         self._secrets: list[tuple[str, str]] = []
         self._unread: list[str] = []
+        self._begun: tuple[str, int, int] | None = None
+        self._whole: bytes | bytearray | None = None
         self._open: _OpenFile | None = None
 
     def see(self, path: str, content: bytes | bytearray, *, mode: int = -1) -> None:
@@ -103,17 +105,29 @@ class ContentsReader:
 
     def begin(self, path: str, size: int, *, mode: int = -1) -> None:
         """Begin to look at a file whose bytes come next."""
-        self._open = _OpenFile(path, size, mode)
+        self._begun = (path, size, mode)
 
     def feed(self, piece: bytes | bytearray) -> None:
         """Take the next bytes of the file that was begun."""
         if self._open is not None:
             self._open.feed(piece)
+        elif self._begun is not None:
+            if self._whole is None and len(piece) == self._begun[1] <= _LARGEST_HELD:
+                self._whole = piece  # as nearly every file comes
+                return
+            self._open = _OpenFile(*self._begun)
+            if self._whole is not None:
+                self._open.feed(self._whole)
+            self._open.feed(piece)
 
     def end(self) -> None:
         """End the file that was begun."""
-        opened, self._open = self._open, None
+        begun, whole, opened = self._begun, self._whole, self._open
+        self._begun = self._whole = self._open = None
+        if begun is None:
+            return
         if opened is None:
+            self.see(begun[0], b"" if whole is None else whole, mode=begun[2])
             return
         content = opened.content()
         if content is not None:
