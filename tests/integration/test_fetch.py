@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -167,7 +168,8 @@ def fetched(project: Path, cache: Path, output: Path, *options: str) -> Path:
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Here:
     """A project locked by uv, with a wheel for each machine, a source distribution and a repository."""
-    top = tmp_path_factory.mktemp("here")
+    # uv keeps what it saw of a repository by its address, and a folder of pytest's has an address that comes again.
+    top = tmp_path_factory.mktemp(f"here-{uuid.uuid4().hex}-")
     repository = top / "repository"
     commit = make_repository(repository)
     source = f'ofgit = {{ git = "{repository.as_uri()}", rev = "{commit}", subdirectory = "deep" }}'
