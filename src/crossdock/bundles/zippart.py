@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crossdock.bundles.packing import packed
 from crossdock.errors import BundleError
 from crossdock.store.actions import action_key
 from crossdock.verify.contents import Contents
@@ -39,7 +40,8 @@ _AT_ONCE = 32 << 20
 _PIECE = 1 << 20
 #: Bytes that a name may have in the file systems of all targets, and a path on Linux.
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095
-_LEVEL = 6
+#: Bytes of the largest file that is compressed: Python takes about a second for each MB.
+_LARGEST_PACKED = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,15 +205,14 @@ class PartWriter:
             path: Where it goes.
             content: Its bytes.
             executable: Whether it may be executed.
-            compress: Compress it, by the one encoder that gives the same bytes everywhere, if it gets smaller by that.
+            compress: Compress it, by the one encoder that gives the same bytes everywhere, if it gets smaller by that
+                and is not too large to be worth the time.
         """
         stream, method = content, STORED
-        if compress:
-            import deflate
-
-            packed = bytes(deflate.deflate_compress(content, _LEVEL))
-            if len(packed) < len(content):
-                stream, method = packed, DEFLATED
+        if compress and len(content) <= _LARGEST_PACKED:
+            smaller = packed(content)
+            if len(smaller) < len(content):
+                stream, method = smaller, DEFLATED
         self._zip.begin(
             _unpackable(path),
             method=method,

@@ -21,7 +21,6 @@ from crossdock.bundles.zippart import install_recipe
 from crossdock.bundling.function_targets import kind_of
 from crossdock.bundling.ready import installed_together, make_parts, ready_wheels
 from crossdock.errors import BundleError, OutputError, UsageError
-from crossdock.locks.activation import FLAT_FORMATS
 from crossdock.store.files import reported, whole_file
 from crossdock.verify.proof import prove_bundle
 from crossdock.verify.report import Report
@@ -29,21 +28,21 @@ from crossdock.verify.targets import claim_of
 from crossdock.wheels.scheme import flat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from crossdock.bundles.functions.handler import Handler
     from crossdock.bundles.functions.included import IncludedFile
     from crossdock.bundles.functions.kinds import FunctionKind
     from crossdock.bundles.zippart import MadePart, PartRecipe
-    from crossdock.bundling.ready import WheelFile
-    from crossdock.plan import TargetWheels, WheelPlan
+    from crossdock.bundling.ready import BundleInputs, BundleMember, WheelFile
+    from crossdock.plan import WheelPlan
     from crossdock.projects.project import Project
     from crossdock.services import Services
     from crossdock.targets import Target
     from crossdock.verify.report import ImageReport
 
-__all__ = ["FunctionOptions", "FunctionZip", "MadeFunctions", "check_functions", "make_functions"]
+__all__ = ["FunctionOptions", "FunctionZip", "MadeFunctions", "check_functions", "functions_of", "make_functions"]
 
 Role = Literal["function", "layer", "deps", "app"]
 
@@ -66,6 +65,7 @@ class FunctionOptions:
         handler: What is called; None for the settings' one.
         without_sdk: Leave the AWS SDK to the runtime; None for what the settings say.
         direct_upload: Refuse a zip that is too large to be uploaded directly.
+        file: The only one's name, in place of one made of the project's and the target's.
     """
 
     folder: Path
@@ -73,6 +73,7 @@ class FunctionOptions:
     handler: str | None = None
     without_sdk: bool | None = None
     direct_upload: bool = False
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,20 +145,25 @@ def make_functions(plan: WheelPlan, services: Services, options: FunctionOptions
         OutputError: The zips cannot be written.
         CrossdockError: Whatever can go wrong with wheels and downloads has its class.
     """
-    project, handler = plan.project, _handler(plan.project, options)
     services = replace(services, warn=_once(services.warn))  # what is true of one target often is of all
-    ready = ready_wheels(plan, services)
+    return functions_of(ready_wheels(plan, services).inputs(), services, options)
+
+
+def functions_of(inputs: BundleInputs, services: Services, options: FunctionOptions) -> MadeFunctions:
+    """Make them of wheels that are there; arguments and errors as `make_functions`."""
+    project, handler = inputs.project, _handler(inputs.project, options)
     functions: list[_Function] = []
     notes: list[str] = []
-    for part in ready.plan.targets:
-        kind = kind_of(part.target)
-        wheels = ready.of(part)
+    for member in inputs.members:
+        kind = kind_of(member.target)
+        wheels = member.wheels
         gone: frozenset[str] = frozenset()
         if kind is AWS and _without_sdk(project, options):
-            gone = _left_out(ready.plan, part, wheels, services)
-            notes.append(f"left to {part.target.name}: {', '.join(sorted(gone)) or 'nothing, as boto3 is not needed'}")
+            gone = _left_out(project, member, services)
+            left = ", ".join(sorted(gone)) or "nothing, as boto3 is not needed"
+            notes.append(f"left to {member.target.name}: {left}")
             wheels = tuple(wheel for wheel in wheels if wheel.name not in gone)
-        function = _Function(target=part.target, kind=kind, wheels=wheels, files=(), elsewhere=gone)
+        function = _Function(target=member.target, kind=kind, wheels=wheels, files=(), elsewhere=gone)
         if _CALLED & set(options.roles):
             function = replace(function, files=_root(project, function, handler, services, options))
         functions.append(function)
@@ -224,16 +230,16 @@ def _without_sdk(project: Project, options: FunctionOptions) -> bool:
     return project.config.functions.without_boto3 if options.without_sdk is None else options.without_sdk
 
 
-def _left_out(plan: WheelPlan, part: TargetWheels, wheels: Sequence[WheelFile], services: Services) -> frozenset[str]:
+def _left_out(project: Project, member: BundleMember, services: Services) -> frozenset[str]:
     """Decide which packages are left to the runtime."""
-    names = {wheel.name for wheel in wheels}
-    if plan.project_lock.lock.format in FLAT_FORMATS:  # which do not say who needs what
-        edges = [(wheel.name, name) for wheel in wheels for name in required_names(services.store, wheel)]
-        own = plan.project.name
+    names = {wheel.name for wheel in member.wheels}
+    needed_by: dict[str, Collection[str]]
+    if member.needed_by is None:
+        edges = [(wheel.name, name) for wheel in member.wheels for name in required_names(services.store, wheel)]
+        own = project.name
         needed_by = {name: {by if by != own else "" for by, needed in edges if needed == name} for name in names}
     else:
-        needed_by = {item.package.name: set(item.required_by) for item in part.selection.active}
-        needed_by = {name: needed_by.get(name, {""}) for name in names}
+        needed_by = {name: member.needed_by.get(name, {""}) for name in names}
     gone = left_to_runtime(needed_by)
     for name in sorted(SDK_NEEDS & names - gone) if gone else ():
         services.warn(
@@ -284,7 +290,7 @@ def _zips(
                 why="it has none, or all of them are left to the runtime",
                 hint="leave deps out of --split",
             )
-        name = f"{project.name}_{function.kind.name if role == 'function' else role}_{place}.zip"
+        name = options.file or f"{project.name}_{function.kind.name if role == 'function' else role}_{place}.zip"
         yield _Zip(name=name, function=function, wheels=tuple(wheels), files=files, recipes=tuple(recipes))
 
 

@@ -35,16 +35,17 @@ if TYPE_CHECKING:
     from crossdock.bundles.pex.entry import CodeFile
     from crossdock.bundles.pex.info import EntryPoint, Layout
     from crossdock.bundles.pex.requirements import Requirements
-    from crossdock.bundles.pex.runtime import PexRuntime
+    from crossdock.bundles.pex.runtime import KnownRuntime, PexRuntime
     from crossdock.bundles.zippart import MadePart, PartRecipe
-    from crossdock.bundling.ready import WheelFile
+    from crossdock.bundling.ready import BundleInputs, WheelFile
     from crossdock.plan import WheelPlan
+    from crossdock.projects.project import Project
     from crossdock.services import Services
     from crossdock.store.blobs import Store
     from crossdock.targets import Target
     from crossdock.verify.contents import Contents
 
-__all__ = ["BuiltPex", "PexWish", "make_pexes"]
+__all__ = ["BuiltPex", "PexWish", "make_pexes", "pexes_of"]
 
 #: Programs that pex's code brings to make scripts on Windows; nothing starts them on the target.
 _STUBS = f"{BOOTSTRAP}/pex/windows/stubs/"
@@ -64,6 +65,7 @@ class PexWish:
         options: How they behave.
         entry: What they run.
         clear: Whether a folder may be replaced.
+        runtimes: pex's code, made before for some options; where none fits, pex is run.
     """
 
     folder: Path
@@ -73,6 +75,7 @@ class PexWish:
     options: PexOptions = field(default_factory=PexOptions)
     entry: EntryRequest = field(default_factory=EntryRequest)
     clear: bool = False
+    runtimes: tuple[KnownRuntime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +117,7 @@ class _Pex:
     report: Report
 
 
-def _check(plan: WheelPlan, services: Services, wish: PexWish) -> None:
+def _check(project: Project, targets: Sequence[Target], services: Services, wish: PexWish) -> None:
     """Refuse what would be refused in the end, before any work is done for it.
 
     Raises:
@@ -122,11 +125,12 @@ def _check(plan: WheelPlan, services: Services, wish: PexWish) -> None:
         OutputError: Something is there that must not be lost.
         ConfigError: A shebang or a constraint cannot be used for these targets.
     """
-    check_pex()
-    for path, targets in _grouped(plan, wish):
-        _behaviour(wish.options, targets)
+    for path, those in _grouped(project, targets, wish):
+        shebang, _ = _behaviour(wish.options, those)
+        if _known_runtime(wish, _runtime_options(wish, those, shebang)) is None:
+            check_pex()
         if wish.layout != "zipapp":
-            check_folder(path, clear=wish.clear, keep=(plan.project.root, services.store.root))
+            check_folder(path, clear=wish.clear, keep=(project.root, services.store.root))
         elif path.is_dir():
             raise OutputError(f"{path} is a folder", hint="remove it, or name another folder with --output")
 
@@ -145,40 +149,48 @@ def make_pexes(plan: WheelPlan, services: Services, wish: PexWish) -> tuple[Buil
         ArtifactRefusedError: One holds what does not run on its target.
         CrossdockError: Whatever else can go wrong has its class.
     """
-    _check(plan, services, wish)
-    ready = ready_wheels(plan, services)
-    wheels = {id(part): ready.of(part) for part in ready.plan.targets}
-    recipes = _recipes(wheels.values(), wish, services.store)
+    _check(plan.project, [part.target for part in plan.targets], services, wish)
+    return _made(ready_wheels(plan, services).inputs(), services, wish)
+
+
+def pexes_of(inputs: BundleInputs, services: Services, wish: PexWish) -> tuple[BuiltPex, ...]:
+    """Build PEX files of wheels that are there, all of them or none; arguments and errors as `make_pexes`."""
+    _check(inputs.project, inputs.targets, services, wish)
+    return _made(inputs, services, wish)
+
+
+def _made(inputs: BundleInputs, services: Services, wish: PexWish) -> tuple[BuiltPex, ...]:
+    recipes = _recipes((member.wheels for member in inputs.members), wish, services.store)
     parts = make_parts(recipes.values(), services)
     members = [
         _Member(
-            target=part.target,
-            wheels=wheels[id(part)],
-            distributions=tuple(_distribution(item, parts[recipes[item].key], wish) for item in wheels[id(part)]),
+            target=member.target,
+            wheels=member.wheels,
+            distributions=tuple(_distribution(item, parts[recipes[item].key], wish) for item in member.wheels),
         )
-        for part in ready.plan.targets
+        for member in inputs.members
     ]
     ready_to_write = []
-    for path, targets in _grouped(plan, wish):
+    for path, targets in _grouped(inputs.project, inputs.targets, wish):
         own = tuple(member for member in members if member.target in targets)
-        ready_to_write.append(_prepared(path, own, plan, wish, services.store))
+        ready_to_write.append(_prepared(path, own, inputs.project, wish, services.store))
     for pex in ready_to_write:
         pex.report.require_ok()
     return _hand_over(ready_to_write, wish, services.store)
 
 
-def _grouped(plan: WheelPlan, wish: PexWish) -> list[tuple[Path, tuple[Target, ...]]]:
+def _grouped(project: Project, all_targets: Sequence[Target], wish: PexWish) -> list[tuple[Path, tuple[Target, ...]]]:
     """Give the PEX files to be made, with their targets."""
-    targets = tuple(dict.fromkeys(part.target for part in plan.targets))
+    targets = tuple(dict.fromkeys(all_targets))
     if wish.multi_platform:
-        return [(wish.folder / (wish.file or f"{plan.project.name}.pex"), targets)]
+        return [(wish.folder / (wish.file or f"{project.name}.pex"), targets)]
     if wish.file and len(targets) > 1:
         raise OutputError(
             f"{wish.folder / wish.file} can be one PEX only, and there are {len(targets)} targets",
             hint="name a folder with --output, or build one PEX for all targets with --multi-platform",
         )
     return [
-        (wish.folder / (wish.file or f"{plan.project.name}_{place}.pex"), (target,))
+        (wish.folder / (wish.file or f"{project.name}_{place}.pex"), (target,))
         for place, target in zip(place_names(targets), targets, strict=True)
     ]
 
@@ -198,11 +210,11 @@ def _distribution(wheel: WheelFile, part: MadePart, wish: PexWish) -> Distributi
     return Distribution.of(wheel.filename, part, f"{DEPENDENCIES}/{wheel.filename}" if packed else "")
 
 
-def _prepared(path: Path, members: tuple[_Member, ...], plan: WheelPlan, wish: PexWish, store: Store) -> _Pex:
+def _prepared(path: Path, members: tuple[_Member, ...], project: Project, wish: PexWish, store: Store) -> _Pex:
     """Decide and prove one PEX."""
     targets = tuple(member.target for member in members)
     shebang, constraints = _behaviour(wish.options, targets)
-    entry = _entry(members, plan.project.name, wish, store)
+    entry = _entry(members, project.name, wish, store)
     runtime = _runtime(wish, targets, shebang, store)
     distributions = tuple({item.filename: item for member in members for item in member.distributions}.values())
     info = pex_info(runtime.texts.info, wish.options, entry, constraints, distributions, _requirements(members))
@@ -219,7 +231,7 @@ def _prepared(path: Path, members: tuple[_Member, ...], plan: WheelPlan, wish: P
             check_zip_limits([item], f"An archive in {path.name}", "build it with --layout loose")
     elif not folder:
         check_zip_limits(parts, path.name, _ADVICE)
-    report = _report(path, members, runtime, plan, packed=wish.layout == "packed")
+    report = _report(path, members, runtime, project, packed=wish.layout == "packed")
     return _Pex(path=path, members=members, files=files, parts=parts, report=report)
 
 
@@ -262,10 +274,23 @@ def _code(wheels: Sequence[WheelFile], store: Store) -> Iterator[CodeFile]:
     for wheel in reversed(wheels):
         with WheelArchive(store.path(wheel.sha256), wheel.filename) as archive:
             for member in archive.members:
-                yield code_path(member.name), partial(archive.read, member)
+                path = code_path(member.name)
+                inside = [path.removeprefix(root) for root in wheel.roots if path.startswith(root)]
+                yield from ((place, partial(archive.read, member)) for place in (*inside, path))
 
 
 def _runtime(wish: PexWish, targets: Sequence[Target], shebang: str, store: Store) -> PexRuntime:
+    options = _runtime_options(wish, targets, shebang)
+    return _known_runtime(wish, options) or pex_runtime(options, store, packed=wish.layout == "packed")
+
+
+def _known_runtime(wish: PexWish, options: RuntimeOptions) -> PexRuntime | None:
+    if wish.layout == "packed":  # of which pex's code is an archive of its own
+        return None
+    return next((item.runtime for item in wish.runtimes if item.fits(options)), None)
+
+
+def _runtime_options(wish: PexWish, targets: Sequence[Target], shebang: str) -> RuntimeOptions:
     options = wish.options
     systems = {target.platform.os for target in targets}
     pythons = tuple(dict.fromkeys(target.python for target in targets))
@@ -281,7 +306,7 @@ def _runtime(wish: PexWish, targets: Sequence[Target], shebang: str, store: Stor
     if options.sh_boot:
         named = "" if options.shebang is None else shebang
         runtime = replace(runtime, pythons=pythons, shebang=named, folder=wish.layout != "zipapp")
-    return pex_runtime(runtime, store, packed=wish.layout == "packed")
+    return runtime
 
 
 def _requirements(members: Sequence[_Member]) -> Requirements:
@@ -300,7 +325,7 @@ def _requirements(members: Sequence[_Member]) -> Requirements:
     )
 
 
-def _report(path: Path, members: Sequence[_Member], runtime: PexRuntime, plan: WheelPlan, *, packed: bool) -> Report:
+def _report(path: Path, members: Sequence[_Member], runtime: PexRuntime, project: Project, *, packed: bool) -> Report:
     """Prove a PEX: what it holds for each target, for that target."""
     code = _without_stubs(runtime.part.contents.below(BOOTSTRAP) if packed else runtime.part.contents)
     return Report(
@@ -311,10 +336,10 @@ def _report(path: Path, members: Sequence[_Member], runtime: PexRuntime, plan: W
                     member.target,
                     "bundle",
                     wheels=[item.filename for item in member.distributions],
-                    waived=plan.project.config.waived,
+                    waived=project.config.waived,
                 ),
                 [code, *(item.contents for item in member.distributions)],
-                allow=plan.project.config.allow,
+                allow=project.config.allow,
                 wheels=[item.filename for item in member.distributions],
                 tags=member.target.tags,
             )

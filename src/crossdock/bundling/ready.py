@@ -5,23 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crossdock.locks.activation import FLAT_FORMATS
 from crossdock.steps.fetching import fetch_files
 from crossdock.steps.settling import settle
 from crossdock.steps.wheel_facts import meeting_wheels, read_wheel_facts
 from crossdock.store.parallel import run_parallel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from crossdock.bundles.zippart import MadePart, PartRecipe
     from crossdock.plan import TargetWheels, WheelPlan
     from crossdock.projects.firstparty import OwnWheel
+    from crossdock.projects.project import Project
     from crossdock.services import Services
     from crossdock.store.blobs import Store
     from crossdock.store.parallel import Cancellation
+    from crossdock.targets import Target
     from crossdock.wheels.scheme import Scheme
 
-__all__ = ["ReadyWheels", "WheelFile", "installed_together", "make_parts", "ready_wheels"]
+__all__ = [
+    "BundleInputs",
+    "BundleMember",
+    "ReadyWheels",
+    "WheelFile",
+    "installed_together",
+    "make_parts",
+    "ready_wheels",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +45,7 @@ class WheelFile:
         filename: The wheel's file name.
         sha256: Its content.
         own: Whether it is the project's own.
+        roots: Folders in it that are on ``sys.path`` too, by its .pth file.
     """
 
     name: str
@@ -41,6 +53,40 @@ class WheelFile:
     filename: str
     sha256: str
     own: bool = False
+    roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleMember:
+    """What goes into bundles for one target.
+
+    Attributes:
+        target: The target.
+        wheels: All of its wheels, one of them the project's own.
+        needed_by: Who needs each package, as a lock says it; None where only the wheels tell.
+    """
+
+    target: Target
+    wheels: tuple[WheelFile, ...]
+    needed_by: Mapping[str, Collection[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleInputs:
+    """What bundles are made of, wherever it comes from; all wheels are in the store.
+
+    Attributes:
+        project: Names the bundles, and has settings for them.
+        members: One for each target.
+    """
+
+    project: Project
+    members: tuple[BundleMember, ...]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets."""
+        return tuple(member.target for member in self.members)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +122,23 @@ class ReadyWheels:
                 for choice in part.selection.choices
             ),
             own,
+        )
+
+    def inputs(self) -> BundleInputs:
+        """Give what does not depend on how it was planned."""
+        flat = self.plan.project_lock.lock.format in FLAT_FORMATS  # which do not say who needs what
+        return BundleInputs(
+            project=self.plan.project,
+            members=tuple(
+                BundleMember(
+                    target=part.target,
+                    wheels=self.of(part),
+                    needed_by=None
+                    if flat
+                    else {item.package.name: set(item.required_by) for item in part.selection.active},
+                )
+                for part in self.plan.targets
+            ),
         )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from crossdock.bundling.pexes import PexWish
     from crossdock.projects.project import Project
 
-__all__ = ["add_pex", "build"]
+__all__ = ["add_entry", "add_pex", "add_run", "add_start", "behaviour", "build", "entry_of"]
 
 
 def add_pex(commands: argparse._SubParsersAction[Any]) -> None:
@@ -49,9 +49,9 @@ def add_pex(commands: argparse._SubParsersAction[Any]) -> None:
         help="folder for the PEX files, or a name ending in .pex for the only one (default: dist in the project)",
     )
     _add_form(parser)
-    _add_entry(parser)
-    _add_start(parser)
-    _add_run(parser)
+    add_entry(parser)
+    add_start(parser)
+    add_run(parser)
     add_building(parser)
     add_cache(parser)
     add_parts(parser, only=False)
@@ -78,7 +78,8 @@ def _add_form(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--clear", action="store_true", help="replace a folder that already holds something")
 
 
-def _add_entry(parser: argparse.ArgumentParser) -> None:
+def add_entry(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what a PEX runs."""
     group = parser.add_argument_group("what it runs").add_mutually_exclusive_group()
     group.add_argument(
         "-e", "--entry-point", metavar="ENTRY", help="run a module, or call a function in it, as in app.main:run"
@@ -87,7 +88,8 @@ def _add_entry(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-entry-point", action="store_true", help="run nothing: a Python that has the packages")
 
 
-def _add_start(parser: argparse.ArgumentParser) -> None:
+def add_start(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a PEX starts."""
     group = parser.add_argument_group("how it starts")
     group.add_argument(
         "--python-shebang",
@@ -117,7 +119,8 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--runtime-pex-root", metavar="DIR", help="where it keeps its cache on the machine it runs on")
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how what a PEX runs sees its surroundings."""
     group = parser.add_argument_group("how it runs")
     group.add_argument(
         "--inherit-path",
@@ -180,13 +183,14 @@ def _wish(options: argparse.Namespace, project: Project) -> PexWish:
         file=output.name if single else "",
         layout=options.layout or settings.layout,
         multi_platform=settings.multi_platform if options.multi_platform is None else options.multi_platform,
-        options=_behaviour(options, settings.options),
-        entry=_entry(options, project),
+        options=behaviour(options, settings.options),
+        entry=entry_of(options, project),
         clear=options.clear,
     )
 
 
-def _entry(options: argparse.Namespace, project: Project) -> EntryRequest:
+def entry_of(options: argparse.Namespace, project: Project) -> EntryRequest:
+    """Give what is to be run: what an option says, or else the settings."""
     from crossdock.bundles.pex.entry import EntryRequest, asked_by_setting, asked_by_target
 
     if options.no_entry_point:
@@ -199,7 +203,7 @@ def _entry(options: argparse.Namespace, project: Project) -> EntryRequest:
     return asked_by_setting(project.config.entrypoint if own is None else own)
 
 
-def _behaviour(options: argparse.Namespace, settings: PexOptions) -> PexOptions:
+def behaviour(options: argparse.Namespace, settings: PexOptions) -> PexOptions:
     """Put what the command line says in place of the settings."""
     from crossdock.projects.pex_settings import check_root, shebang_of
 

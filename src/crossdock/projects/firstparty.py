@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from crossdock.lockfile.builds import LockedBuild
     from crossdock.projects.project import Project
+    from crossdock.sdists.pip import Pip
     from crossdock.services import Services
     from crossdock.store.actions import JSON
     from crossdock.store.blobs import Store
@@ -84,7 +85,12 @@ class OwnWheel:
 
 
 def build_own_wheel(
-    project: Project, services: Services, *, locked: bool = False, known: Mapping[str, Any] | None = None
+    project: Project,
+    services: Services,
+    *,
+    locked: bool = False,
+    known: Mapping[str, Any] | None = None,
+    pip: Pip | None = None,
 ) -> OwnWheel:
     """Build the project's wheel in an isolated environment, or take the one built from the same sources before.
 
@@ -96,6 +102,7 @@ def build_own_wheel(
         locked: Refuse to change ``crossdock.lock``.
         known: What was recorded elsewhere of wheels, by the key of what they were built from. One that is taken from
             there is not in the store: build it without this where the file itself is needed.
+        pip: What installs what the backend runs on; None for pip itself.
 
     Raises:
         NoBackendError: pyproject.toml has no ``[build-system]``.
@@ -119,7 +126,7 @@ def build_own_wheel(
         if git is not None:
             key = _key(source_digest(project.root), git, lock.find(subject))
             recorded = _recorded(services.store, key) or _known(known or {}, key, project)
-        return recorded or _build(project, lock, subject, git)
+        return recorded or _build(project, lock, subject, git, pip)
     except OSError as error:
         raise ProjectBuildError(
             f"The files of {project.name} cannot be read or copied",
@@ -164,12 +171,12 @@ def _known(known: Mapping[str, Any], key: str, project: Project) -> OwnWheel | N
     return wheel if not isinstance(named, str) and named[0] == project.name else None
 
 
-def _build(project: Project, lock: BuildLock, subject: Subject, git: str | None) -> OwnWheel:
+def _build(project: Project, lock: BuildLock, subject: Subject, git: str | None, pip: Pip | None) -> OwnWheel:
     from crossdock.sdists.backend import Builds
 
     store = lock.services.store
     with scratch_folder() as scratch:
-        builds = Builds(lock, scratch)
+        builds = Builds(lock, scratch, pip)
         folder = builds.folder()
         copy = copy_project(project.root, folder)
         # Of the copy, not of the project: somebody may have saved a file in between. And before the backend writes.

@@ -35,12 +35,13 @@ class Builds:
     Args:
         lock: What builds run on, and where that is recorded.
         folder: The folder; see ``scratch_folder``.
+        pip: What resolves and installs; None for pip in an environment of its own.
     """
 
-    def __init__(self, lock: BuildLock, folder: Path) -> None:
+    def __init__(self, lock: BuildLock, folder: Path, pip: Pip | None = None) -> None:
         self.lock = lock
         self._folder = folder
-        self._pip = Pip(folder / "pip")
+        self._pip = Pip(folder / "pip") if pip is None else pip
         self._count = 0
         # Of the user's home a backend sees nothing: there are settings, and passwords.
         self._home = folder / "home"

@@ -85,7 +85,7 @@ def files_recipe(files: Sequence[IncludedFile]) -> PartRecipe:
             out.add(file.path, file.content, executable=file.executable, compress=True)
 
     listed: JSON = [[file.path, hashlib.sha256(file.content).hexdigest(), file.executable] for file in files]
-    return PartRecipe(action_key("function-files/1", files=listed), write)
+    return PartRecipe(action_key("function-files/2", files=listed), write)
 
 
 def _matching(root: Path, pattern: str) -> Iterator[tuple[str, Path]]:

@@ -28,7 +28,7 @@ __all__ = ["DEPENDENCIES", "Distribution", "dist_recipe", "parents", "wheel_reci
 DEPENDENCIES = ".deps"
 
 #: Part of every key: raised whenever the same wheel gives other bytes.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

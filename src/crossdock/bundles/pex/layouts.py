@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["PexFiles", "write_folder", "write_zipapp"]
 
 #: Part of every key: raised whenever the same files give other bytes.
-_VERSION = 1
+_VERSION = 2
 _MAIN, _HOOK, _INFO = "__main__.py", "__pex__/__init__.py", "PEX-INFO"
 #: In a folder, what may be started by its name.
 _LINK = "pex"

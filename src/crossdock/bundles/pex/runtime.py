@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from crossdock.store.blobs import Store
     from crossdock.targets import Python
 
-__all__ = ["BOOTSTRAP", "PEX_VERSION", "PexRuntime", "RuntimeOptions", "check_pex", "pex_runtime"]
+__all__ = ["BOOTSTRAP", "PEX_VERSION", "KnownRuntime", "PexRuntime", "RuntimeOptions", "check_pex", "pex_runtime"]
 
 #: The release whose runtime PEX files boot by.
 PEX_VERSION = "2.105.2"
@@ -42,7 +42,7 @@ PEX_VERSION = "2.105.2"
 BOOTSTRAP = ".bootstrap"
 
 #: Part of every key: raised whenever the same release gives other bytes.
-_VERSION = 1
+_VERSION = 2
 #: What that release says its code is, without its tools and with them. Another says that what is installed was changed.
 _BOOTSTRAP_HASHES = {
     False: "a88f6cd9c4de6209a3c542b22909786089eb207b",
@@ -98,6 +98,11 @@ class RuntimeOptions:
         found += ["--include-tools"] if self.tools else []
         return [*found, *(f"--inject-python-args={shlex.quote(argument)}" for argument in self.python_args)]
 
+    def to_json(self) -> dict[str, Any]:
+        """Give all of them, for keys."""
+        pythons = [{**asdict(item), "version": list(item.version)} for item in self.pythons]
+        return {**asdict(self), "python_args": list(self.python_args), "pythons": pythons}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PexRuntime:
@@ -112,6 +117,23 @@ class PexRuntime:
     texts: BootTexts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRuntime:
+    """A runtime that was made before, and is in the store.
+
+    Attributes:
+        options: What it was made with, as `to_json` of `RuntimeOptions` gives it.
+        runtime: The runtime; its code is no archive of its own.
+    """
+
+    options: JSON
+    runtime: PexRuntime
+
+    def fits(self, options: RuntimeOptions) -> bool:
+        """Say whether it is the one for some options."""
+        return self.options == options.to_json()
+
+
 def pex_runtime(options: RuntimeOptions, store: Store, *, packed: bool = False) -> PexRuntime:
     """Give a runtime, which is made only once.
 
@@ -124,7 +146,9 @@ def pex_runtime(options: RuntimeOptions, store: Store, *, packed: bool = False) 
         PexRuntimeError: pex is missing, of another release, or fails.
     """
     version, record = check_pex()
-    key = action_key(f"pex-runtime/{_VERSION}", version=version, record=record, options=_json(options), packed=packed)
+    key = action_key(
+        f"pex-runtime/{_VERSION}", version=version, record=record, options=options.to_json(), packed=packed
+    )
 
     def write(out: PartWriter) -> JSON:
         files, texts = _written(options)
@@ -283,8 +307,3 @@ def _platform(python: Python) -> str:
 
 def _is_code(path: str) -> bool:
     return path.startswith(f"{BOOTSTRAP}/") and not path.startswith(_LEFT_OUT)
-
-
-def _json(options: RuntimeOptions) -> dict[str, Any]:
-    found = asdict(options)
-    return {**found, "python_args": list(options.python_args), "pythons": [asdict(item) for item in options.pythons]}
