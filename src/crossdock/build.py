@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from crossdock.bases.spec import parse_base
 from crossdock.errors import ConfigError
-from crossdock.lockfile.images import LockedImageBase
-from crossdock.oci.image import Image, Root, assemble, make_image, timestamp
+from crossdock.oci.image import Image, Root, assemble, make_image
 from crossdock.projects.firstparty import build_own_wheel, check_fits
+from crossdock.steps.annotating import base_annotations, project_annotations
 from crossdock.steps.collisions import check_paths
 from crossdock.steps.describing import layer_of
 from crossdock.steps.fetching import fetch_inputs
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from crossdock.engines import Loaded
     from crossdock.oci.image import RunConfig
-    from crossdock.plan import Plan, TargetPlan
+    from crossdock.plan import Plan
     from crossdock.services import Services
     from crossdock.steps.making import FinishedLayer
     from crossdock.steps.outputs import Outputs, Pushed
@@ -88,14 +87,14 @@ def build_image(plan: Plan, services: Services, outputs: Outputs) -> Built:
     plan, wheels = ready.plan, ready.wheels
     runs = [run_config(plan.project, part, ready.own, partial(wheels.scripts, part)) for part in plan.targets]
     finished = make_layers(parts, known, services, bring=lambda _: outputs.needs_bytes, checks=_checks(ready, services))
-    annotations = _annotations(plan, epoch)
+    annotations = project_annotations(plan.project, epoch)
     images = tuple(
         make_image(
             part.target.platform.oci,
             [layer_of(item, finished[item.recipe.key], wheels, part.target) for item in image_parts],
             run,
             epoch=epoch,
-            annotations={**annotations, **_base_annotations(part)},
+            annotations={**annotations, **base_annotations(part.base)},
             profile=outputs.profile,
         )
         for part, image_parts, run in zip(plan.targets, parts, runs, strict=True)
@@ -167,31 +166,6 @@ def source_date_epoch(environ: Mapping[str, str] = os.environ) -> int:
             hint="unset it, or set it as `git log -1 --format=%ct` prints it",
         )
     return int(text)
-
-
-def _annotations(plan: Plan, epoch: int) -> dict[str, str]:
-    """Give the standard annotations (OCI image-spec, "Annotations") that the project's metadata has an answer to."""
-    project = plan.project
-    values = {
-        "org.opencontainers.image.created": timestamp(epoch),
-        "org.opencontainers.image.description": project.description,
-        "org.opencontainers.image.documentation": project.urls.get("documentation", ""),
-        "org.opencontainers.image.licenses": project.license,
-        "org.opencontainers.image.source": project.urls.get("source", project.urls.get("repository", "")),
-        "org.opencontainers.image.title": project.name,
-        "org.opencontainers.image.url": project.urls.get("homepage", ""),
-        "org.opencontainers.image.version": project.version or "",
-    }
-    return {key: value for key, value in values.items() if value}
-
-
-def _base_annotations(part: TargetPlan) -> dict[str, str]:
-    """Name the base image (OCI image-spec, "Annotations"), if it is one."""
-    base = part.base
-    if not isinstance(base, LockedImageBase) or not base.digest:
-        return {}
-    named = {"org.opencontainers.image.base.name": base.name} if parse_base(base.name).reference is not None else {}
-    return {**named, "org.opencontainers.image.base.digest": base.digest}
 
 
 def _prove(

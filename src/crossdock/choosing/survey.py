@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from crossdock.store.config import IndexConfig
     from crossdock.targets import Target
 
-__all__ = ["ProjectLock", "find_files", "index_config", "load_lock", "survey_targets"]
+__all__ = ["ProjectLock", "find_files", "find_project_lock", "index_config", "load_lock", "survey_targets"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +51,20 @@ def load_lock(project: Project, request: Request) -> ProjectLock:
         LockError: There is none, there are several, or it cannot be used.
         OverrideError: A setting for a package applies to nothing, or cannot be applied.
     """
-    lock = read_lock(_find(project), project.name, root=project.root, pyproject=project.document, frozen=request.frozen)
+    lock = read_lock(
+        find_project_lock(project), project.name, root=project.root, pyproject=project.document, frozen=request.frozen
+    )
     lock = overridden(project, lock)
     return ProjectLock(project=project, lock=lock, parts=request.parts(project.config, lock))
 
 
-def _find(project: Project) -> Path:
-    """Find the lock: the project's own, or that of the workspace it is a member of."""
+def find_project_lock(project: Project) -> Path:
+    """Find the lock: the project's own, or that of the workspace it is a member of.
+
+    Raises:
+        MissingLockError: There is none.
+        AmbiguousLockError: There are several, and no setting names one.
+    """
     from crossdock.projects.workspace import find_workspace
 
     try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from crossdock.store.actions import action_key
 from crossdock.wheels.scheme import SCHEME_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from crossdock.layers.entry import Entry
     from crossdock.layers.writer import Sink, Witness
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from crossdock.wheels.bytecode import CompilerSpec
     from crossdock.wheels.scheme import Scheme
 
-__all__ = ["LayerRecipe", "MadeLayer", "tree_recipe", "wheel_recipe"]
+__all__ = ["Blobs", "LayerRecipe", "MadeLayer", "tree_recipe", "wheel_recipe"]
 
 #: Raised whenever the same entries give other bytes.
 _TREE_VERSION = 1
@@ -98,8 +99,15 @@ class _Checked:
         return self._sink.write(data)
 
 
+class Blobs(Protocol):
+    """Where files are by their SHA-256; a store is such a place."""
+
+    def path(self, sha256: str, /) -> Path:
+        """Give the path of a file."""
+
+
 def wheel_recipe(
-    store: Store,
+    store: Blobs,
     wheels: Iterable[tuple[str, str]],
     scheme: Scheme,
     compile: CompilerSpec | None = None,  # noqa: A002  it is called that everywhere

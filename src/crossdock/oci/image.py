@@ -22,6 +22,7 @@ __all__ = [
     "RunConfig",
     "assemble",
     "check_single",
+    "index_of",
     "make_image",
     "make_index",
     "one_image",
@@ -187,12 +188,17 @@ def make_image(
 
 def make_index(images: Sequence[Image], annotations: Mapping[str, str], *, profile: Profile = OCI) -> Blob:
     """Put an index together; its entries are in the order given."""
+    return index_of([image.manifest.descriptor for image in images], annotations, profile=profile)
+
+
+def index_of(manifests: Sequence[Descriptor], annotations: Mapping[str, str], *, profile: Profile = OCI) -> Blob:
+    """Put an index together of manifests that need not be here; its entries are in the order given."""
     return json_blob(
         profile.index,
         {
             "schemaVersion": 2,
             "mediaType": profile.index,
-            "manifests": [image.manifest.descriptor.to_json() for image in images],
+            "manifests": [manifest.to_json() for manifest in manifests],
             **({"annotations": dict(annotations)} if profile.annotated else {}),
         },
     )

@@ -9,13 +9,15 @@ from crossdock.projects.entrypoint import resolve_entrypoint
 from crossdock.steps.environment import APP, PREFIX, image_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
+    from crossdock.lockfile.basefacts import BaseFacts
     from crossdock.plan import TargetPlan
+    from crossdock.projects.config import Config
     from crossdock.projects.firstparty import OwnWheel
     from crossdock.projects.project import Project
 
-__all__ = ["run_config"]
+__all__ = ["configured", "run_config"]
 
 
 def run_config(project: Project, part: TargetPlan, own: OwnWheel, scripts: Callable[[], Collection[str]]) -> RunConfig:
@@ -32,13 +34,27 @@ def run_config(project: Project, part: TargetPlan, own: OwnWheel, scripts: Calla
     Raises:
         EntrypointError: What to run is not decided, or not there.
     """
-    config = project.config
+    entrypoint = resolve_entrypoint(project, f"/{PREFIX}", own.scripts, scripts)
+    return configured(project.config, part.facts, image_environment(part.facts.env), entrypoint)
+
+
+def configured(
+    config: Config, facts: BaseFacts, environment: Mapping[str, str], entrypoint: tuple[str, ...]
+) -> RunConfig:
+    """Put the settings of an image over what its base has.
+
+    Args:
+        config: The settings.
+        facts: What the base brings.
+        environment: Environment variables, as far as the settings do not replace them.
+        entrypoint: What runs.
+    """
     return RunConfig(
-        entrypoint=resolve_entrypoint(project, f"/{PREFIX}", own.scripts, scripts),
-        env={**image_environment(part.facts.env), **config.env},
-        labels={**part.facts.labels, **config.labels},
+        entrypoint=entrypoint,
+        env={**environment, **config.env},
+        labels={**facts.labels, **config.labels},
         ports=config.ports,
-        user=config.user or part.facts.user,
+        user=config.user or facts.user,
         working_dir=f"/{APP}",
-        stop_signal=part.facts.stop_signal,
+        stop_signal=facts.stop_signal,
     )

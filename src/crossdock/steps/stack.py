@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from crossdock.bases.images import MOST_LAYERS
+from crossdock.choosing.basing import ChosenBase
 from crossdock.errors import TooManyLayersError
 from crossdock.layers.cached import LayerRecipe, tree_recipe, wheel_recipe
 from crossdock.layers.grouping import Group, Grouping, SizedWheel, group_wheels
@@ -15,20 +16,37 @@ from crossdock.steps.environment import PREFIX, environment_entries
 from crossdock.wheels.scheme import SCHEME_VERSION, posix_venv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from crossdock.bases.locking import LockedBase
     from crossdock.choosing.basing import BaseInput
+    from crossdock.lockfile.basefacts import BaseFacts
     from crossdock.lockfile.images import LockedImageBase
+    from crossdock.lockfile.interpreters import LockedInterpreter
     from crossdock.locks import Choice
     from crossdock.plan import TargetPlan
     from crossdock.projects.firstparty import OwnWheel
     from crossdock.store.actions import JSON
     from crossdock.store.blobs import Store
-    from crossdock.targets import Target
+    from crossdock.targets import Python, Target
     from crossdock.wheels.bytecode import CompilerSpec
     from crossdock.wheels.scheme import Scheme
 
-__all__ = ["MOST_LAYERS", "LayerForm", "LayerOptions", "Part", "scheme_of", "stack"]
+__all__ = [
+    "MOST_LAYERS",
+    "LayerForm",
+    "LayerOptions",
+    "Part",
+    "base_parts",
+    "check_height",
+    "own_sized",
+    "own_title",
+    "scheme_of",
+    "stack",
+    "system_parts",
+    "wheels_said",
+    "wheels_title",
+]
 
 #: A byte of a Debian package is more work than one of a wheel: it is compressed anew.
 _BASE_WEIGHT = 4
@@ -109,25 +127,52 @@ def stack(part: TargetPlan, own: OwnWheel, options: LayerOptions) -> list[Part]:
         TooManyLayersError: There would be more than engines can stack.
     """
     groups = group_wheels([_sized(choice, options.size_of) for choice in part.selection.choices], options.grouping)
+    chosen = ChosenBase(base=part.base, interpreter=part.interpreter, facts=part.facts)
     parts = [
-        *_base_parts(part, options),
-        *_interpreter_parts(part, options),
-        _environment_part(part, options),
+        *system_parts(chosen, part.target.python, options),
         *(_group_part(group, part.target, options) for group in groups),
         _own_part(own, part.target, options),
     ]
-    if len(parts) > MOST_LAYERS:
-        base = len(_base_parts(part, options))
-        raise TooManyLayersError(
-            f"The image for {part.target.platform} would have {len(parts)} layers",
-            why=f"engines stack {MOST_LAYERS} at most, and {base} of them are those of the base",
-            hint="take a base of fewer layers: `skopeo copy` and `podman build --squash-all` can merge a base's layers",
-        )
+    check_height(str(part.target.platform), len(parts), len(base_parts(part.base, options)))
     return parts
 
 
-def _base_parts(part: TargetPlan, options: LayerOptions) -> list[Part]:
-    base = part.base
+def check_height(platform: str, layers: int, base: int) -> None:
+    """Refuse an image that engines could not stack.
+
+    Args:
+        platform: What it is for.
+        layers: How many it has.
+        base: How many of them are the base's.
+
+    Raises:
+        TooManyLayersError: They are too many.
+    """
+    if layers > MOST_LAYERS:
+        raise TooManyLayersError(
+            f"The image for {platform} would have {layers} layers",
+            why=f"engines stack {MOST_LAYERS} at most, and {base} of them are those of the base",
+            hint="take a base of fewer layers: `skopeo copy` and `podman build --squash-all` can merge a base's layers",
+        )
+
+
+def system_parts(chosen: ChosenBase, python: Python, options: LayerOptions) -> list[Part]:
+    """Give the layers that are the same for all applications: base, interpreter, and the environment's frame.
+
+    Args:
+        chosen: The base, and what is laid over it.
+        python: Of the environment.
+        options: How layers are made.
+    """
+    return [
+        *base_parts(chosen.base, options),
+        *_interpreter_parts(chosen.interpreter, options),
+        _environment_part(chosen.facts, python, options),
+    ]
+
+
+def base_parts(base: LockedBase, options: LayerOptions) -> list[Part]:
+    """Give the layers of a base, lowest first."""
     if isinstance(base, LockedDebianBase):
         from crossdock.bases.debian.base import TREE_VERSION, debian_entries
 
@@ -160,8 +205,7 @@ def _debian_part(base: LockedDebianBase, recipe: LayerRecipe, options: LayerOpti
     )
 
 
-def _interpreter_parts(part: TargetPlan, options: LayerOptions) -> list[Part]:
-    interpreter = part.interpreter
+def _interpreter_parts(interpreter: LockedInterpreter | LockedDebianBase | None, options: LayerOptions) -> list[Part]:
     if interpreter is None:
         return []
     if isinstance(interpreter, LockedDebianBase):
@@ -181,45 +225,69 @@ def _interpreter_parts(part: TargetPlan, options: LayerOptions) -> list[Part]:
     ]
 
 
-def _environment_part(part: TargetPlan, options: LayerOptions) -> Part:
-    entries = environment_entries(part.target.python, part.facts)
-    inputs: list[JSON] = [part.target.python.full_version, part.facts.python_path]
-    if part.facts.has_environment:
+def _environment_part(facts: BaseFacts, python: Python, options: LayerOptions) -> Part:
+    entries = environment_entries(python, facts)
+    inputs: list[JSON] = [python.full_version, facts.python_path]
+    if facts.has_environment:
         inputs.append("hides the base's")
     return Part(
         options.compressed(tree_recipe("environment", inputs, lambda: entries, encode=False)),
-        f"crossdock: environment for Python {part.target.python.short}",
+        f"crossdock: environment for Python {python.short}",
         {"dev.crossdock.layer": "environment"},
     )
 
 
 def _group_part(group: Group, target: Target, options: LayerOptions) -> Part:
-    names = ", ".join(f"{wheel.name} {wheel.version}" for wheel in group.wheels)
-    return _wheels_part("wheels", group.wheels, f"crossdock: {names}", target, options)
+    return _wheels_part("wheels", group.wheels, wheels_title(group.wheels), target, options)
 
 
 def _own_part(own: OwnWheel, target: Target, options: LayerOptions) -> Part:
-    name, version = own.filename.split("-")[:2]
-    wheel = SizedWheel(name=name, version=version, filename=own.filename, sha256=own.sha256, size=0, pure=True)
-    return _wheels_part("project", (wheel,), f"crossdock: {own.filename}", target, options)
+    return _wheels_part("project", (own_sized(own.filename, own.sha256),), own_title(own.filename), target, options)
+
+
+def wheels_title(wheels: Iterable[SizedWheel]) -> str:
+    """Say, for an image's history, what a layer of wheels is."""
+    return "crossdock: " + ", ".join(f"{wheel.name} {wheel.version}" for wheel in wheels)
+
+
+def own_title(filename: str) -> str:
+    """Say, for an image's history, what the layer of a project's own wheel is."""
+    return f"crossdock: {filename}"
+
+
+def own_sized(filename: str, sha256: str) -> SizedWheel:
+    """Give a project's own wheel, which shares its layer with no other."""
+    name, version = filename.split("-")[:2]
+    return SizedWheel(name=name, version=version, filename=filename, sha256=sha256, size=0, pure=True)
+
+
+def wheels_said(kind: str, wheels: Iterable[SizedWheel], bytecode: JSON = None) -> dict[str, str]:
+    """Give the annotations of a layer of wheels.
+
+    Args:
+        kind: What the layer is: ``wheels``, or ``project`` for the project's own.
+        wheels: What it is made of.
+        bytecode: The key of the compiler that added bytecode; None if none did.
+    """
+    listed = [{"name": wheel.name, "version": wheel.version, "sha256": wheel.sha256} for wheel in wheels]
+    return {
+        "dev.crossdock.layer": kind,
+        "dev.crossdock.scheme": str(SCHEME_VERSION),
+        "dev.crossdock.wheels": canonical_json(listed).decode(),
+        **({"dev.crossdock.bytecode": canonical_json(bytecode).decode()} if bytecode is not None else {}),
+    }
 
 
 def _wheels_part(
     kind: str, wheels: tuple[SizedWheel, ...], created_by: str, target: Target, options: LayerOptions
 ) -> Part:
-    listed = [{"name": wheel.name, "version": wheel.version, "sha256": wheel.sha256} for wheel in wheels]
     files = [(wheel.filename, wheel.sha256) for wheel in wheels]
     compiler = options.compilers.get(target.python.short)
     recipe = wheel_recipe(options.store, files, scheme_of(target), compile=compiler, warn=options.warn)
     return Part(
         options.compressed(recipe),
         created_by,
-        {
-            "dev.crossdock.layer": kind,
-            "dev.crossdock.scheme": str(SCHEME_VERSION),
-            "dev.crossdock.wheels": canonical_json(listed).decode(),
-            **({"dev.crossdock.bytecode": canonical_json(compiler.key).decode()} if compiler else {}),
-        },
+        wheels_said(kind, wheels, compiler.key if compiler else None),
         weight=sum(wheel.size for wheel in wheels),
         wheels=wheels,
     )

@@ -14,12 +14,13 @@ from crossdock.wheels.scheme import SCHEME_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from crossdock.store.actions import JSON
     from crossdock.store.blobs import Store
     from crossdock.wheels.scheme import Scheme
 
-__all__ = ["WheelFacts", "meeting_wheels", "places_of", "read_wheel_facts"]
+__all__ = ["WheelFacts", "facts_of_wheel", "meeting_wheels", "places_of", "read_wheel_facts"]
 
 #: How many places of a wheel are worth being listed; one that is all over the tree is looked at itself.
 _MOST_PLACES = 200
@@ -89,19 +90,33 @@ def read_wheel_facts(store: Store, filename: str, sha256: str, scheme: Scheme) -
         pass
     if store.find(sha256) is None:
         return None
+    facts = facts_of_wheel(store.path(sha256), filename, scheme)
+    store.record(key, facts.to_json())
+    return facts
+
+
+def facts_of_wheel(path: Path, filename: str, scheme: Scheme) -> WheelFacts:
+    """Read the facts of a wheel.
+
+    Args:
+        path: The wheel.
+        filename: What to call it in messages.
+        scheme: How it is to be installed.
+
+    Raises:
+        WheelError: The wheel cannot be read.
+    """
     from crossdock.wheels.archive import WheelArchive
     from crossdock.wheels.install import install
     from crossdock.wheels.metadata import read_metadata
 
-    with WheelArchive(store.path(sha256), filename) as archive:
-        facts = WheelFacts(
-            size=store.size(sha256),
+    with WheelArchive(path, filename) as archive:
+        return WheelFacts(
+            size=archive.size,
             site_packages=scheme.site_packages,
             scripts=tuple(sorted({point.name for point in read_metadata(archive).entry_points})),
             places=places_of((item.path for item in install(archive, scheme)), scheme),
         )
-    store.record(key, facts.to_json())
-    return facts
 
 
 def meeting_wheels(places: Mapping[str, tuple[str, ...] | None], reserved: Iterable[str]) -> set[str]:
