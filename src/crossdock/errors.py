@@ -173,6 +173,12 @@ class StaleLockError(LockError):
     exit_code = 36
 
 
+class StaleHubError(LockError):
+    """What `crossdock bazel lock` wrote is not what the lock gives now, or cannot be read."""
+
+    exit_code = 37
+
+
 # Selection (exit codes 40 to 49).
 
 
@@ -602,6 +608,21 @@ class RepositoryError(SourceBuildError):
     """A repository cannot be read at the locked commit."""
 
     exit_code = 105
+
+
+# Bazel (exit codes 106 to 109).
+
+
+class BazelInputError(CrossdockError):
+    """A file that one of Bazel's actions is to read is not what it must be, or does not go with the others."""
+
+    exit_code = 106
+
+
+class RepositoryVersionError(CrossdockError):
+    """A version comes from version control, which a build by Bazel does not see."""
+
+    exit_code = 107
 
 
 # Working without a network (exit codes 110 to 119).

@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "load": "load an image into an engine",
     "own-wheel": "build a project's own wheel",
     "pex": "write a PEX",
+    "pex-runtime": "write what PEX files boot by",
     "push": "push images to a registry",
     "unpack": "unpack a wheel to be imported on this machine",
     "url": "say where a locked file is",

@@ -7,6 +7,7 @@ import sys
 from typing import Any, NoReturn
 
 from crossdock import __version__
+from crossdock.cli.bazel import add_bazel
 from crossdock.cli.diff import add_diff
 from crossdock.cli.exe import add_exe
 from crossdock.cli.lambda_ import add_lambda
@@ -88,6 +89,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_test(commands)
     add_diff(commands)
     _add_sbom(commands)
+    add_bazel(commands)
     return parser
 
 

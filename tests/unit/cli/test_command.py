@@ -42,6 +42,8 @@ OPTIONS = {
     "target": "ACTION --help",
     "target show": "T --python --libc-policy --json --complete-platform --help",
     "lock": f"{PROJECT} {CACHE}",
+    "bazel": "ACTION --help",
+    "bazel lock": f"{PROJECT} --lock --extra --group --output --check --frozen {CACHE}",
     "fetch": f"{PROJECT} --python --all-targets --output --locked {CACHE} {PARTS} --only-group",
     "test": f"PROJECT --keep --locked --jobs --json --junit --markdown --github {CACHE}",
     "diff": f"A B --all --exit-code --json {CACHE}",
@@ -224,5 +226,5 @@ def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
     assert "crossdock.cli.main" in imported
     assert imported & {*HEAVY.split(), *HEAVY_OF_PYTHON.split()} == set()
     ours = {name for name in imported if name.split(".")[0] == "crossdock"}
-    commands = {f"crossdock.cli.{name}" for name in ("diff", "exe", "lambda_", "pex", "test", "venv")}
+    commands = {f"crossdock.cli.{name}" for name in ("bazel", "diff", "exe", "lambda_", "pex", "test", "venv")}
     assert ours == {"crossdock", "crossdock.cli", "crossdock.errors", *START, *commands}

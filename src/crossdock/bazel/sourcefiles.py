@@ -1,0 +1,201 @@
+"""An application's own files, as a rule lists them: where each goes, and where it lies."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from crossdock.errors import BazelInputError
+from crossdock.headers.elf import ELF_MAGIC
+from crossdock.steps.environment import APP, PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+__all__ = ["RUNFILES", "SourceFile", "checked_path", "listed_files"]
+
+#: Where an application's own files are in an image, relative to the root; below it, a folder for each repository.
+RUNFILES: Final = f"{APP}/runfiles"
+
+_LONGEST: Final = 4096
+#: What is run by its name starts with one of these.
+_RUN: Final = (b"#!", ELF_MAGIC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file of an application.
+
+    Attributes:
+        path: Where it goes in the image, relative to the root.
+        source: Where it lies; None for an empty file.
+        executable: Whether it gets the executable bits; None where only its content tells.
+    """
+
+    path: str
+    source: Path | None
+    executable: bool | None = None
+
+    def read(self) -> bytes:
+        """Give its bytes."""
+        return b"" if self.source is None else self.source.read_bytes()
+
+    @property
+    def mode(self) -> int:
+        """Its permissions.
+
+        What the disk says counts for nothing: what an action put out is executable, or is not, as its machine has it.
+        """
+        executable = self.executable
+        if executable is None and self.source is not None:
+            with self.source.open("rb") as file:
+                executable = file.read(len(ELF_MAGIC)).startswith(_RUN)
+        return 0o755 if executable else 0o644
+
+
+def listed_files(lines: Sequence[str], listings: Iterable[Path]) -> list[SourceFile]:
+    """Read which files there are: in each line where one goes, where it lies and perhaps ``x`` or ``-``, by tabs.
+
+    Where one goes is relative to the runfiles, or absolute in the image. A source that is a folder stands for all
+    files below it; an empty one for an empty file. Symbolic links are followed.
+
+    Args:
+        lines: Given one by one.
+        listings: Files of more.
+
+    Returns:
+        The files, sorted by path, each once.
+
+    Raises:
+        BazelInputError: A line cannot be understood, a path leads out, a file is not there, or two are for one path.
+    """
+    found: dict[str, SourceFile] = {}
+    for line, where in _lines(lines, listings):
+        for item in _files(line, where):
+            other = found.setdefault(item.path, item)
+            if other == item:
+                continue
+            if other.source != item.source and other.read() != item.read():
+                raise BazelInputError(
+                    f"{where}: two files are for {item.path}",
+                    why=f"one is {other.source}, the other {item.source}",
+                    hint="leave one of them out of srcs or data",
+                )
+            # A program's own file may be listed among the sources as well.
+            found[item.path] = replace(other, executable=other.executable or item.executable)
+    _check_folders(found)
+    return [found[path] for path in sorted(found)]
+
+
+def checked_path(path: str, where: str) -> str:
+    """Give a relative path that stays below its folder.
+
+    Raises:
+        BazelInputError: It does not, or is no path.
+    """
+    parts = path.split("/")
+    if (
+        len(path) > _LONGEST
+        or any(part in {"", ".", ".."} or part.startswith(".wh.") for part in parts)
+        or "\\" in path
+        or not path.isprintable()
+    ):
+        raise BazelInputError(
+            f"{where}: {path[:200]!r} is no path of an application's file",
+            why="it has to be without . and .., and in characters that can be printed",
+            hint="rename the file, or leave it out of srcs and data",
+        )
+    return path
+
+
+def _lines(lines: Sequence[str], listings: Iterable[Path]) -> Iterator[tuple[str, str]]:
+    """Give each line, with where it is."""
+    for line in lines:
+        yield line, "--file"
+    for listing in listings:
+        try:
+            text = listing.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise BazelInputError(f"{listing} cannot be read as a listing of files", why=str(error)) from None
+        for number, line in enumerate(text.split("\n"), start=1):
+            if line:
+                yield line, f"{listing}, line {number}"
+
+
+def _files(line: str, where: str) -> Iterator[SourceFile]:
+    path, *rest = line.split("\t")
+    if len(rest) not in {1, 2} or rest[1:] not in ([], ["x"], ["-"]):
+        raise BazelInputError(
+            f"{where}: {line[:200]!r} is not understood",
+            why="it has to be where a file goes, a tab, where it lies; then perhaps a tab and x or -",
+        )
+    executable = None if len(rest) == 1 else rest[1] == "x"
+    path = _placed(path, where)
+    if not rest[0]:
+        yield SourceFile(path=path, source=None, executable=executable)
+        return
+    source = Path(rest[0])
+    if _is(source, where, stat.S_ISDIR):
+        yield from _below(SourceFile(path=path, source=source, executable=executable), where, frozenset())
+    else:
+        yield _regular(SourceFile(path=path, source=source, executable=executable), where)
+
+
+def _placed(path: str, where: str) -> str:
+    """Give where a file goes, relative to the root of the image."""
+    if not path.startswith("/"):
+        return f"{RUNFILES}/{checked_path(path, where)}"
+    place = checked_path(path[1:], where)
+    if place == PREFIX or place.startswith(f"{PREFIX}/"):
+        raise BazelInputError(
+            f"{where}: {path} is in the image's environment",
+            why="only wheels are installed there",
+            hint=f"name a place outside of /{PREFIX}",
+        )
+    return place
+
+
+def _below(folder: SourceFile, where: str, above: frozenset[str]) -> Iterator[SourceFile]:
+    assert folder.source is not None  # noqa: S101  it is a folder
+    real = os.path.realpath(folder.source)
+    if real in above:
+        raise BazelInputError(f"{where}: {folder.source} is a link to a folder that it is in", hint="remove that link")
+    for entry in sorted(os.scandir(folder.source), key=lambda item: item.name):
+        source = folder.source / entry.name
+        item = replace(folder, path=checked_path(f"{folder.path}/{entry.name}", where), source=source)
+        if _is(source, where, stat.S_ISDIR):
+            yield from _below(item, where, above | {real})
+        else:
+            yield _regular(item, where)
+
+
+def _regular(item: SourceFile, where: str) -> SourceFile:
+    if item.source is not None and not _is(item.source, where, stat.S_ISREG):
+        raise BazelInputError(f"{where}: {item.source} is no regular file", hint="leave it out of srcs and data")
+    return item
+
+
+def _is(source: Path, where: str, check: Callable[[int], bool]) -> bool:
+    try:
+        return check(source.stat().st_mode)
+    except (OSError, ValueError) as error:
+        raise BazelInputError(
+            f"{where}: {source} is not there",
+            why=getattr(error, "strerror", None) or str(error),
+            hint="it has to be among the inputs of the action; a link may lead to something that is not",
+        ) from None
+
+
+def _check_folders(found: dict[str, SourceFile]) -> None:
+    for path, item in found.items():
+        above = path.rpartition("/")[0]
+        while above:
+            if above in found:
+                raise BazelInputError(
+                    f"{above} is a file, and a folder with {path} in it",
+                    why=f"one is {found[above].source}, the other has {item.source}",
+                )
+            above = above.rpartition("/")[0]

@@ -1,0 +1,60 @@
+"""``wheel-info``: what a wheel is, as the rule of its repository has to know it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossdock.errors import BadWheelError
+from crossdock.wheels.archive import WheelArchive
+from crossdock.wheels.metadata import read_metadata
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_arguments", "run", "wheel_info"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("file", type=Path)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what a wheel is."""
+    print(json.dumps(wheel_info(options.file), sort_keys=True))
+    return 0
+
+
+def wheel_info(path: Path) -> dict[str, Any]:
+    """Read what a wheel is.
+
+    Args:
+        path: The wheel, under its own name.
+
+    Raises:
+        WheelError: It is damaged, unsafe or not supported.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        with WheelArchive(path, path.name) as archive:
+            metadata = read_metadata(archive)
+            folder = f"{metadata.data}/scripts/"
+            own = {member.name.removeprefix(folder) for member in archive.members if member.name.startswith(folder)}
+            size = archive.size
+    except OSError as error:
+        raise BadWheelError(f"{path.name} cannot be read", why=error.strerror or str(error)) from None
+    points = {point.name: f"{point.module}:{point.attribute}" for point in metadata.entry_points}
+    return {
+        "name": metadata.name,
+        "version": metadata.version,
+        "filename": path.name,
+        "sha256": digest,
+        "size": size,
+        "pure": metadata.pure,
+        "scripts": sorted(points.keys() | {name for name in own if "/" not in name}),
+        "entry_points": points,
+    }
