@@ -29,6 +29,7 @@ PyAppInfo = provider(
         "main": "File or None: what is run.",
         "own": "File or None: JSON about the project's own wheel, if the application is a project.",
         "own_wheel": "File or None: that wheel.",
+        "programs": "depset[File]: those of the sources that are programs to be started; may be left out.",
         "sources": "depset[File]: its files, first-party code and data, without wheels and without an interpreter.",
         "wheels": "depset[WheelInfo]: the wheels it needs.",
     },

@@ -1,0 +1,87 @@
+"""Small shell programs that start the core with what was built, for `bazel run` and `bazel test`."""
+
+load(":core.bzl", "CORE_ATTRS", "core_command")
+
+LAUNCHER_ATTRS = CORE_ATTRS | {
+    "_launcher": attr.label(default = Label("//bazel/private:launcher.sh.tpl"), allow_single_file = True),
+}
+
+def _quoted(text):
+    return "'" + text.replace("'", "'\\''") + "'"
+
+def _spelled(part):
+    return _quoted(part if type(part) == "string" else part.short_path)
+
+def launcher(ctx, runs, files):
+    """Writes the program of a target.
+
+    Files are put beside it under names of their own: those of several platforms may have one path in runfiles.
+
+    Args:
+        ctx: context of a rule with `LAUNCHER_ATTRS`.
+        runs: list of pairs: a command of the core, and a list of its arguments, str or File.
+        files: list of File: all that the arguments name.
+
+    Returns:
+        A `DefaultInfo`.
+    """
+    core = core_command(ctx)
+    paths = {}
+    for file in files:
+        if file not in paths:
+            stem = "%s/%s.files/%d" % (ctx.label.package, ctx.label.name, len(paths))
+            paths[file] = "%s/%s" % (stem.removeprefix("/"), file.basename)
+    start = " ".join([_spelled(part) for part in [core.program] + core.arguments])
+    parameter_files = []
+    lines = []
+    for number, (command, arguments) in enumerate(runs):
+        parameters = ctx.actions.declare_file("%s.%d.params" % (ctx.label.name, number))
+        ctx.actions.write(parameters, "".join([
+            (argument if type(argument) == "string" else paths[argument]) + "\n"
+            for argument in arguments
+        ]))
+        parameter_files.append(parameters)
+        lines.append("%s %s %s \"$@\"" % (start, command, _quoted("@" + parameters.short_path)))
+    if len(lines) == 1:
+        commands = "exec " + lines[0]
+    else:
+        # One report cannot stand for several runs: Bazel makes its own from what they print.
+        commands = "\n".join(["unset XML_OUTPUT_FILE", "status=0"] + [line + " || status=$?" for line in lines] + ["exit $status"])
+    executable = ctx.actions.declare_file(ctx.label.name + ".sh")
+    ctx.actions.expand_template(
+        template = ctx.file._launcher,
+        output = executable,
+        substitutions = {
+            "%{commands}": commands,
+            "%{main}": _quoted(ctx.workspace_name),
+            "%{marker}": _quoted(parameter_files[0].short_path),
+        },
+        is_executable = True,
+    )
+    return DefaultInfo(
+        executable = executable,
+        files = depset([executable]),
+        runfiles = ctx.runfiles(
+            parameter_files,
+            symlinks = {path: file for file, path in paths.items()},
+            transitive_files = core.files,
+        ),
+    )
+
+def content_arguments(contents):
+    """Spells the files of an image or index as arguments of a launcher.
+
+    Args:
+        contents: what `image_contents` gives.
+
+    Returns:
+        A list of str and File.
+    """
+    arguments = []
+    for image in contents.images:
+        arguments.extend(["--image", image])
+    if contents.index:
+        arguments.extend(["--index", contents.index])
+    for blob in contents.blobs:
+        arguments.extend(["--blob", blob])
+    return arguments

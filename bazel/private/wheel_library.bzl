@@ -1,0 +1,57 @@
+"""A distribution of a lock, for one target: what labels of a hub stand for."""
+
+load("@rules_python//python:defs.bzl", "PyInfo")
+load(":providers.bzl", "PyAppInfo", "WheelInfo")
+load(":transitions.bzl", "ALLOWLIST", "canonical_transition")
+load(":wheel.bzl", "WheelTreeInfo")
+
+def _wheel_library_impl(ctx):
+    wheels = ctx.attr.wheel
+    trees = [wheel[WheelTreeInfo].tree for wheel in wheels]
+    files = depset([wheel[WheelInfo].file for wheel in wheels])
+    runfiles = ctx.runfiles(files = trees).merge_all([dep[DefaultInfo].default_runfiles for dep in ctx.attr.deps])
+    providers = [
+        DefaultInfo(files = files, runfiles = runfiles),
+        PyInfo(
+            imports = depset(
+                [wheel[WheelTreeInfo].import_path for wheel in wheels],
+                transitive = [dep[PyInfo].imports for dep in ctx.attr.deps],
+            ),
+            transitive_sources = depset(trees, transitive = [dep[PyInfo].transitive_sources for dep in ctx.attr.deps]),
+            uses_shared_libraries = any(
+                [not wheel[WheelInfo].pure for wheel in wheels] +
+                [dep[PyInfo].uses_shared_libraries for dep in ctx.attr.deps],
+            ),
+        ),
+        PyAppInfo(
+            imports = depset(),
+            main = None,
+            own = None,
+            own_wheel = None,
+            sources = depset(),
+            wheels = depset(
+                [wheel[WheelInfo] for wheel in wheels],
+                transitive = [dep[PyAppInfo].wheels for dep in ctx.attr.deps],
+            ),
+        ),
+    ]
+    for wheel in wheels:
+        providers += [wheel[WheelInfo], wheel[WheelTreeInfo]]
+    return providers
+
+wheel_library = rule(
+    implementation = _wheel_library_impl,
+    doc = """A wheel and what it needs, for Python rules and for crossdock's.
+
+Without a wheel, it is only what it needs: an extra or a group.
+""",
+    attrs = {
+        "deps": attr.label_list(doc = "What it needs.", providers = [PyInfo, PyAppInfo]),
+        "wheel": attr.label(
+            cfg = canonical_transition,
+            doc = "The wheel.",
+            providers = [WheelInfo, WheelTreeInfo],
+        ),
+    } | ALLOWLIST,
+    provides = [PyInfo, PyAppInfo],
+)

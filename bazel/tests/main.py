@@ -1,0 +1,5 @@
+"""The tests' application."""
+
+import greet
+
+print(greet.greet())
