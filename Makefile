@@ -23,12 +23,16 @@ python: ## make or renew the development environment
 engines: ## install and register what e2e tests run images on (root or sudo, the first time)
 	@tests/support/setup-engines.sh
 
+.PHONY: bazel
+bazel: ## make what tests of the Bazel rules run in (about 2 GB outside of the tree, the first time)
+	@tests/support/setup-bazel.sh
+
 .PHONY: demo
 demo: python ## build the example for two architectures, show what was made, prove it
 	@EXAMPLE='$(EXAMPLE)' OUTPUT='$(OUTPUT)' tests/support/demo.sh
 
 .PHONY: test
-test: python engines ## run all tests: unit, integration and e2e; a skipped one fails
+test: python engines bazel ## run all tests: unit, integration and e2e; a skipped one fails
 	CROSSDOCK_REQUIRE_ALL=$${CROSSDOCK_REQUIRE_ALL-1} tests/support/run-tests.sh $(PYTEST_ARGS)
 
 .PHONY: unit
@@ -40,6 +44,7 @@ check: python ## lint, formatting and types
 	ruff check .
 	ruff format --check .
 	mypy
+	tests/support/buildifier.sh
 
 .PHONY: bench
 bench: python ## measure, and compare with the floor

@@ -17,7 +17,19 @@ from bench.report import to_text
 if TYPE_CHECKING:
     from bench.measure import Result
 
-NAMES = ("wheels_to_layers", "noop", "targets", "proof", "memory", "selection", "push", "pex", "boot", "functions")
+NAMES = (
+    "wheels_to_layers",
+    "noop",
+    "targets",
+    "proof",
+    "memory",
+    "selection",
+    "push",
+    "pex",
+    "boot",
+    "functions",
+    "bazel",
+)
 
 
 def main() -> None:

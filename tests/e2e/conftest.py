@@ -6,7 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e import builds, engines
+from tests.e2e import bazelrun, builds, engines
 from tests.e2e import machines as small_machines
 from tests.e2e import newer as newer_suite
 from tests.support import registries
@@ -82,3 +82,16 @@ def machines() -> small_machines.Machines:
 def tiny(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> builds.Tiny:
     """A small project for tests that need builds, but not the example."""
     return builds.make_tiny(tmp_path_factory.mktemp("tiny"), shared_cache)
+
+
+@pytest.fixture(scope="session")
+def monorepo(shared_cache: Path) -> Iterator[bazelrun.Workspace]:
+    """A copy of the example monorepo, nothing of it built yet, and Bazel on it."""
+    with bazelrun.workspace("monorepo", shared_cache) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="session")
+def built(monorepo: bazelrun.Workspace) -> bazelrun.Build:
+    """The example monorepo, all of it built and tested once."""
+    return monorepo.test("//...")

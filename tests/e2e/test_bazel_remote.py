@@ -1,0 +1,68 @@
+"""Remote execution, by BuildBox: every action runs there, and what ran once is known to every other checkout."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.e2e.bazelrun import SCRIPTS, bazel_state, tree_digests, workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.bazelrun import Build, Workspace
+
+pytestmark = pytest.mark.network
+
+TARGETS = (
+    "//demo/hello_fastapi:hello_fastapi_image",
+    "//demo/hello_worker:hello_worker_image",
+    "//demo/hello_go:hello_go_image",
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[None]:
+    """A server of remote execution that knows nothing yet."""
+    for port in (8980, 8981):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                pytest.skip(f"something listens on port {port}, which remote execution needs; end it")
+    script, environment = SCRIPTS / "re-casd.sh", {**os.environ, "BAZEL_STATE": str(bazel_state())}
+    subprocess.run([script, "clean"], env=environment, check=True, timeout=120)
+    try:
+        subprocess.run([script, "start"], env=environment, check=True, timeout=120)
+        yield
+    finally:
+        subprocess.run([script, "clean"], env=environment, check=True, timeout=120)
+
+
+def images(checkout: Workspace) -> dict[str, str]:
+    """Hash all that Bazel gives of the images."""
+    files = [path for label in TARGETS for path in checkout.files(label)]
+    assert len(files) >= len(TARGETS)
+    return tree_digests(files)
+
+
+def built_remotely(name: str, cache: Path) -> tuple[Build, dict[str, str]]:
+    with workspace(name, cache) as checkout:
+        return checkout.build("--config=casd", *TARGETS), images(checkout)
+
+
+@pytest.mark.usefixtures("server")
+def test_remote_execution_and_its_cache(built: Build, monorepo: Workspace, shared_cache: Path) -> None:
+    local = images(monorepo)
+
+    first, remote = built_remotely("first-checkout", shared_cache)
+    second, cached = built_remotely("second-checkout", shared_cache)
+
+    assert len(first.spawns) > 20
+    assert {spawn.runner for spawn in first.spawns} == {"remote"}
+    assert {spawn.runner for spawn in second.spawns} == {"remote cache hit"}
+    assert len(second.spawns) == len(first.spawns)
+    assert remote == local
+    assert cached == local
