@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from crossdock.errors import LayerUnreadableError, LayerUnsupportedError
 from crossdock.layers.gunzip import gunzip
 from crossdock.layers.tarwalk import TarWalker
+from crossdock.store.ahead import ahead
 from crossdock.verify.contents import Contents
 from crossdock.verify.looking import ContentsReader
 from crossdock.verify.version import FACTS_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 __all__ = ["DEFAULT_LIMITS", "LayerFacts", "ScanLimits", "scan_layer", "scan_layer_file"]
@@ -114,28 +116,31 @@ def scan_layer(stream: BinaryIO, *, media_type: str, limits: ScanLimits = DEFAUL
             lead out of the root.
     """
     blob = _Meter(iter(lambda: stream.read(_CHUNK), b""))
-    if media_type in _TAR:
-        tar = blob
-        contents = _walk(_bounded(iter(blob), limits), limits)
-    elif media_type in _GZIP:
-        tar = _Meter(_bounded(gunzip(blob), limits))
-        contents = _walk(iter(tar), limits)
-    elif media_type in _ZSTD:
-        from crossdock.layers.zstd import unzstd
-
-        tar = _Meter(_bounded(unzstd(blob), limits))
-        contents = _walk(iter(tar), limits)
-    else:
-        raise LayerUnsupportedError(
-            f"a layer of media type {media_type[:200]!r} cannot be read",
-            hint="convert the image, for example with `skopeo copy --dest-compress-format gzip`",
-        )
+    # Inflating takes as long as all that is done here with what it gives.
+    with closing(ahead(_bounded(_unpacked(blob, media_type), limits))) as pieces:
+        tar = blob if media_type in _TAR else _Meter(pieces)
+        contents = _walk(pieces if tar is blob else iter(tar), limits)
     return LayerFacts(
         media_type=media_type,
         digest=blob.digest,
         size=blob.size,
         diff_id=tar.digest,
         contents=contents,
+    )
+
+
+def _unpacked(blob: Iterable[bytes], media_type: str) -> Iterator[bytes]:
+    if media_type in _TAR:
+        return iter(blob)
+    if media_type in _GZIP:
+        return gunzip(blob)
+    if media_type in _ZSTD:
+        from crossdock.layers.zstd import unzstd
+
+        return unzstd(blob)
+    raise LayerUnsupportedError(
+        f"a layer of media type {media_type[:200]!r} cannot be read",
+        hint="convert the image, for example with `skopeo copy --dest-compress-format gzip`",
     )
 
 

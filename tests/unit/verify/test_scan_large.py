@@ -1,4 +1,4 @@
-"""Layers with files that are not held at once are seen like small ones."""
+"""Layers large enough for a thread of their own: seen like small ones, and nothing goes on when one is refused."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import itertools
 import random
 import tarfile
+import threading
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from crossdock.errors import LayerUnreadableError
 from crossdock.layers.tarwalk import TarWalker
 from crossdock.verify.contents import FileSeen
 from crossdock.verify.looking import ContentsReader
-from crossdock.verify.scan import LayerFacts, ScanLimits, scan_layer
+from crossdock.verify.scan import ScanLimits, scan_layer
 
 TAR = "application/vnd.oci.image.layer.v1.tar"
 NOISE = random.Random(6).randbytes(20 << 20)  # larger than what is held at once
@@ -38,8 +39,25 @@ def raw() -> bytes:
     return out.getvalue()
 
 
-def scan(blob: bytes, packed: str, **limits: int) -> LayerFacts:
-    return scan_layer(io.BytesIO(blob), media_type=TAR + packed, limits=ScanLimits(**limits))
+class Stream(io.BytesIO):
+    """Remembers who read, and refuses reading once it is closed."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.threads: set[int] = set()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.threads.add(threading.get_ident())
+        return super().read(size)
+
+
+def scan(blob: bytes, packed: str, **limits: int) -> Any:
+    with Stream(blob) as stream:
+        try:
+            return scan_layer(stream, media_type=TAR + packed, limits=ScanLimits(**limits))
+        finally:
+            assert len(stream.threads) == 2
+            assert not [thread for thread in threading.enumerate() if thread.name == "crossdock-ahead"]
 
 
 @pytest.mark.parametrize("packed", PACKED)
@@ -64,14 +82,14 @@ def test_damage_far_inside_is_told_as_it_is(raw: bytes, packed: str) -> None:
 
 
 @pytest.mark.parametrize("packed", PACKED)
-def test_a_bad_member_far_inside_is_refused(make: Any, raw: bytes, packed: str) -> None:
+def test_a_bad_member_ends_all_reading(make: Any, raw: bytes, packed: str) -> None:
     bad = raw[: raw.index(b"lib/20")] + make.tar({"../etc/passwd": b""}) + raw
     with pytest.raises(LayerUnreadableError, match="leads out of it"):
         scan(PACKED[packed](bad), packed)
 
 
 @pytest.mark.parametrize("packed", PACKED)
-def test_limits_hold_far_inside(raw: bytes, packed: str) -> None:
+def test_limits_hold_for_what_is_read_ahead(raw: bytes, packed: str) -> None:
     with pytest.raises(LayerUnreadableError, match="too large"):
         scan(PACKED[packed](raw), packed, max_bytes=30 << 20)
 
