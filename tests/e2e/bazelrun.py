@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +35,7 @@ __all__ = [
     "Spawn",
     "Workspace",
     "bazel_state",
+    "own_workspace",
     "tree_digests",
     "workspace",
 ]
@@ -219,6 +220,18 @@ def workspace(name: str, cache: Path) -> Iterator[Workspace]:
             yield made
         finally:
             made.run("shutdown")
+
+
+@contextmanager
+def own_workspace(cache: Path) -> Iterator[Workspace]:
+    """Run Bazel on this tree itself, which it only reads, and end its server afterwards."""
+    state = bazel_state()
+    options = (f"--repository_cache={state}/repositories",)
+    made = Workspace(folder=REPOSITORY, state=state, env=_environment(cache), options=options)
+    try:
+        yield made
+    finally:
+        replace(made, options=()).run("shutdown")
 
 
 def _copy_example(folder: Path) -> None:

@@ -119,9 +119,11 @@ def given_files(options: argparse.Namespace) -> tuple[GivenFile, ...]:
     lines = list(options.file)
     for name in options.files:
         try:
-            lines += Path(name).read_text(encoding="utf-8").splitlines()
+            text = Path(name).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise BazelInputError(f"{name} cannot be read as a list of files", why=str(error)) from None
+        # A line ends at \n and nowhere else, as in Bazel's parameter files.
+        lines += text.removesuffix("\n").split("\n") if text else []
     found: dict[str, GivenFile] = {}
     for line in lines:
         item = _given(line)

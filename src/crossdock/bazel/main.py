@@ -115,4 +115,5 @@ def _expanded(arguments: Sequence[str]) -> Iterator[str]:
             text = Path(argument[1:]).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise UsageError(f"{argument[1:]} cannot be read as a parameter file", why=str(error)) from None
-        yield from text.splitlines()
+        # A line ends at \n and nowhere else (Bazel's "multiline" form).
+        yield from text.removesuffix("\n").split("\n") if text else ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -138,18 +137,32 @@ def _is_scm_of_pdm(project: Project) -> bool:
 def _make_repository(root: Path) -> None:
     """Make a repository in which all files are tracked, for backends that ask git which files there are.
 
+    Nobody's settings count, and the commit is the same whenever it is made, as some backends write it down.
+
     Raises:
-        RepositoryVersionError: There is no git.
+        RepositoryVersionError: There is no git, or it fails.
     """
     who = ("-c", "user.name=crossdock", "-c", "user.email=crossdock@example.org", "-c", "commit.gpgsign=false")
-    environ = {**hook_environment(os.environ, home=Path(tempfile.gettempdir())), "GIT_CONFIG_NOSYSTEM": "1"}
-    for command in (("init", "--quiet"), ("add", "--all", "--force"), (*who, "commit", "--quiet", "--message", "all")):
+    environ = {
+        **hook_environment(os.environ, home=root),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_AUTHOR_DATE": "@0 +0000",
+        "GIT_COMMITTER_DATE": "@0 +0000",
+    }
+    init = ("init", "--quiet", "--template=", "--initial-branch=main")
+    for command in (init, ("add", "--all", "--force"), (*who, "commit", "--quiet", "--message", "all")):
         try:
             subprocess.run(["git", "-C", str(root), *command], env=environ, capture_output=True, check=True)
         except (OSError, subprocess.CalledProcessError) as error:
+            told = (
+                error.stderr.decode(errors="replace").strip()
+                if isinstance(error, subprocess.CalledProcessError)
+                else ""
+            )
             raise RepositoryVersionError(
-                "The project's build backend asks git which files there are, and there is no git to ask",
-                why=str(error),
+                "The project's build backend asks git which files there are, and git cannot tell",
+                why=told or str(error),
                 hint="remove setuptools-scm and the like from [build-system] requires, and list package data there",
             ) from None
 

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import parse_wheel_filename
+
 from crossdock.errors import BadWheelError
 from crossdock.wheels.archive import WheelArchive
 from crossdock.wheels.metadata import read_metadata
@@ -54,7 +56,8 @@ def wheel_info(path: Path) -> dict[str, Any]:
         "filename": path.name,
         "sha256": digest,
         "size": size,
-        "pure": metadata.pure,
+        # As the command line decides it, which sees no more of a wheel than its name; what WHEEL says may differ.
+        "pure": all(tag.platform == "any" for tag in parse_wheel_filename(path.name)[3]),
         "scripts": sorted(points.keys() | {name for name in own if "/" not in name}),
         "entry_points": points,
     }

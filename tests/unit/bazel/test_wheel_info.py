@@ -41,6 +41,11 @@ def test_a_wheel_for_a_platform(tmp_path: Path) -> None:
     assert wheel_info(path)["scripts"] == []
 
 
+def test_a_wheel_is_pure_by_its_name_whatever_it_says(tmp_path: Path) -> None:
+    said = {"a-1.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-win_amd64\n"}
+    assert wheel_info(make_wheel(tmp_path, "a", "1", said, tag="py3-none-win_amd64"))["pure"] is False
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a wheel"])
 def test_what_is_no_wheel(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a-1-py3-none-any.whl"
