@@ -1,5 +1,6 @@
 """PEX files for one platform or several."""
 
+load("@bazel_skylib//lib:shell.bzl", "shell")
 load(":app.bzl", "add_files", "app_of", "runfiles_path")
 load(":app_aspect.bzl", "app_aspect")
 load(":artifact.bzl", "ArtifactInfo")
@@ -17,7 +18,9 @@ def _add_options(ctx, args, project):
     """Says how it behaves; what is not set is left to a project's own settings."""
     for name, value in ctx.attr.inject_env.items():
         args.add("--inject-env", "%s=%s" % (name, value))
-    args.add_all(ctx.attr.inject_args, before_each = "--inject-args")
+
+    # In one word with the option, whatever they begin with; what is given is split as a shell does.
+    args.add_all([shell.quote(text) for text in ctx.attr.inject_args], format_each = "--inject-args=%s")
     args.add_all(ctx.attr.python_interpreter_constraints, before_each = "--interpreter-constraint")
     if ctx.attr.inherit_path:
         args.add("--inherit-path", ctx.attr.inherit_path)

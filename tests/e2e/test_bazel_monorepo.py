@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -175,3 +176,20 @@ def test_a_release_says_what_it_is(built: Build, monorepo: Workspace) -> None:
     assert metadata["port"] == 8000
     found = [json.loads(monorepo.file(f"//demo/{app}:{app}_metadata").read_text())["language"] for app in APPS]
     assert found == ["python", "python", "python", "go"]
+
+
+def test_a_pex_gets_the_arguments_it_is_given(built: Build, monorepo: Workspace) -> None:
+    """Whatever they begin with, each as one."""
+    given = ["--workers=2", "@settings", "two words", "it's"]
+    monorepo.write(
+        "options/BUILD.bazel",
+        'load("@crossdock//bazel:defs.bzl", "py_pex_binary")\n\n'
+        'py_pex_binary(\n    name = "options",\n    binary = "//demo/hello_job:hello_job_linux_amd64",\n'
+        f"    inject_args = {json.dumps(given)},\n"
+        '    platform = "linux/amd64",\n)\n',
+    )
+
+    monorepo.build("//options")
+
+    with zipfile.ZipFile(monorepo.file("//options")) as archive:
+        assert json.loads(archive.read("PEX-INFO"))["inject_args"] == given
