@@ -1,7 +1,9 @@
 """The program that Bazel's actions, repository rules and run targets start: ``python -I crossdock.pyz COMMAND …``.
 
-Each command is a module of this package, with ``add_arguments(parser)`` and ``run(options)``. What a command writes is
-a function of the files and arguments it is given, and of nothing else, so that an action's result may be shared.
+Each command is a module of this package, with ``add_arguments(parser)`` and ``run(options)``. What an action's command
+writes is a function of the files and arguments it is given, so that its result may be shared; one thing more counts in
+``image``: the day, where an exception to the proof ends on one. Repository rules' and run targets' commands (``base``,
+``hub``, ``url``, ``load``, ``push``) reach out to indexes, registries and engines.
 """
 
 from __future__ import annotations
