@@ -47,7 +47,7 @@ def run_core(
     arguments = arguments if type(arguments) == "list" else [arguments]
     for some in arguments[-1:]:
         some.set_param_file_format("multiline")
-        some.use_param_file("@%s")
+        some.use_param_file("--params=%s")
     ctx.actions.run(
         arguments = [head] + arguments,
         env = env,

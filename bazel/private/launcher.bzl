@@ -41,7 +41,7 @@ def launcher(ctx, runs, files):
             for argument in arguments
         ]))
         parameter_files.append(parameters)
-        lines.append("%s %s %s \"$@\"" % (start, command, _quoted("@" + parameters.short_path)))
+        lines.append("%s %s %s \"$@\"" % (start, command, _quoted("--params=" + parameters.short_path)))
     if len(lines) == 1:
         commands = "exec " + lines[0]
     else:

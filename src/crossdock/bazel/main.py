@@ -47,6 +47,8 @@ COMMANDS: Final = {
     "zip": "write a zip of a function or a layer",
 }
 _INTERRUPTED: Final = 130
+#: Not Bazel's usual "@FILE": a label or an annotation may begin with "@", too.
+_PARAMETERS: Final = "--params="
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,14 +72,14 @@ def main(arguments: Sequence[str]) -> int:
     """Run a command.
 
     Args:
-        arguments: Its name and its arguments; ``@FILE`` stands for the lines of a file (Bazel's "multiline" form).
+        arguments: Its name and its arguments; ``--params=FILE`` is the lines of a file (Bazel's "multiline" form).
 
     Returns:
         The exit code: 0, or that of the error's class (docs/errors.md).
     """
     try:
         name, *rest = _command(list(_expanded(arguments)))
-        module = import_module(f"crossdock.bazel.{name.replace('-', '_')}")
+        module = import_module(f"crossdock.bazel.commands.{name.replace('-', '_')}")
         parser = _Parser(prog=name, description=COMMANDS[name], allow_abbrev=False)
         module.add_arguments(parser)
         code: int = module.run(parser.parse_args(rest))
@@ -110,12 +112,13 @@ def _command(arguments: list[str]) -> list[str]:
 def _expanded(arguments: Sequence[str]) -> Iterator[str]:
     """Put the lines of parameter files in their places."""
     for argument in arguments:
-        if not argument.startswith("@"):
+        file = argument.removeprefix(_PARAMETERS)
+        if file == argument:
             yield argument
             continue
         try:
-            text = Path(argument[1:]).read_text(encoding="utf-8")
+            text = Path(file).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            raise UsageError(f"{argument[1:]} cannot be read as a parameter file", why=str(error)) from None
+            raise UsageError(f"{file} cannot be read as a parameter file", why=str(error)) from None
         # A line ends at \n and nowhere else (Bazel's "multiline" form).
         yield from text.removesuffix("\n").split("\n") if text else ()

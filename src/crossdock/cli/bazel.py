@@ -53,8 +53,8 @@ def add_bazel(commands: argparse._SubParsersAction[Any]) -> None:
 
 def lock(options: argparse.Namespace) -> int:
     """Write a hub's JSON, or tell whether it is current."""
-    from crossdock.bazel.hub import hub_text, make_hub
-    from crossdock.bazel.hub_checking import check_hub, kept_parts, kept_targets, read_hub
+    from crossdock.bazel.commands.hub import hub_text, make_hub
+    from crossdock.bazel.hubs.checking import check_hub, kept_parts, kept_targets, read_hub
     from crossdock.choosing.survey import find_project_lock
     from crossdock.errors import StaleHubError
     from crossdock.store.files import reported, write_whole
@@ -87,7 +87,7 @@ def lock(options: argparse.Namespace) -> int:
 
 def _project(options: argparse.Namespace) -> Project:
     """Load the project, or the settings of a workspace without one; a lock that is named does without both."""
-    from crossdock.bazel.hub_inputs import project_for
+    from crossdock.bazel.hubs.inputs import project_for
 
     pyproject = Path(options.project) / "pyproject.toml"
     if options.package or (not options.lock and not pyproject.is_file()):

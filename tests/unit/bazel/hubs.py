@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 
-from crossdock.bazel.hub import make_hub
-from crossdock.bazel.hub_inputs import project_for
+from crossdock.bazel.commands.hub import make_hub
+from crossdock.bazel.hubs.inputs import project_for
 from crossdock.services import Services
 from crossdock.store import Store
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.bazel.imagework import members, program_for
 
-from crossdock.bazel.layerfile import read_layer
+from crossdock.bazel.handed.layerfile import read_layer
 
 if TYPE_CHECKING:
     from pathlib import Path

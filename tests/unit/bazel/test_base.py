@@ -13,8 +13,8 @@ from tests.support.baselayers import glibc, raw_tar
 from tests.support.basemaker import TAR, Layer, LayoutMaker, config_of
 from tests.unit.bazel.imagework import MACHINES, Work, base_layout, lock, lock_at, program_for, settle
 
-from crossdock.bazel.basefile import read_base
-from crossdock.bazel.layerfile import read_layer
+from crossdock.bazel.handed.basefile import read_base
+from crossdock.bazel.handed.layerfile import read_layer
 from crossdock.bazel.main import main
 from crossdock.errors import BazelInputError
 from crossdock.verify.scan import scan_layer_file

@@ -10,9 +10,9 @@ from tests.support.wheelmaker import make_wheel
 from tests.unit.bazel.hubs import closure, hub, wheels
 from tests.unit.locks.samples import UV, U, h
 
-from crossdock.bazel.hub import hub_text
-from crossdock.bazel.hub_inputs import project_for
-from crossdock.bazel.hub_targets import hub_targets
+from crossdock.bazel.commands.hub import hub_text
+from crossdock.bazel.hubs.inputs import project_for
+from crossdock.bazel.hubs.targets import hub_targets
 from crossdock.bazel.main import main
 from crossdock.errors import (
     ConflictingPackagesError,

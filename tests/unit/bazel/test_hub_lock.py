@@ -9,8 +9,8 @@ import pytest
 from tests.unit.bazel.hubs import check, hub
 from tests.unit.locks.samples import UV, h
 
-from crossdock.bazel.hub import hub_text
-from crossdock.bazel.hub_checking import changes
+from crossdock.bazel.commands.hub import hub_text
+from crossdock.bazel.hubs.checking import changes
 from crossdock.cli.main import main
 from crossdock.errors import StaleHubError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.unit.bazel.hubs import hub, wheels
 
-from crossdock.bazel.hub_inputs import project_for
-from crossdock.bazel.hub_targets import HubTarget, hub_targets
+from crossdock.bazel.hubs.inputs import project_for
+from crossdock.bazel.hubs.targets import HubTarget, hub_targets
 from crossdock.choosing.request import Request
 from crossdock.choosing.survey import load_lock, survey_targets
 from crossdock.errors import PythonChoiceError, TargetNotLockedError

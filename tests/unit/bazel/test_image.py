@@ -9,7 +9,7 @@ import pytest
 from tests.support.wheelmaker import make_wheel
 from tests.unit.bazel.imagework import program_for
 
-from crossdock.bazel.imagefile import read_image
+from crossdock.bazel.handed.imagefile import read_image
 
 if TYPE_CHECKING:
     from pathlib import Path

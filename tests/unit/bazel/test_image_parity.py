@@ -10,7 +10,7 @@ import pytest
 from tests.unit.bazel.imagework import Work
 from tests.unit.steps.sampleplan import Registry, make_bench
 
-from crossdock.bazel.base import write_chosen
+from crossdock.bazel.commands.base import write_chosen
 from crossdock.choosing.basing import ChosenBase
 from crossdock.steps.stack import LayerForm
 from crossdock.targets import parse_target

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crossdock.bazel.imagefile import read_image, read_index
+from crossdock.bazel.handed.imagefile import read_image, read_index
 from crossdock.errors import BazelInputError
 
 if TYPE_CHECKING:

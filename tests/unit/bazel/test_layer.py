@@ -10,7 +10,7 @@ import pytest
 from tests.support.wheelmaker import make_wheel
 from tests.unit.bazel.imagework import members
 
-from crossdock.bazel.layerfile import read_layer
+from crossdock.bazel.handed.layerfile import read_layer
 from crossdock.errors import BazelInputError
 from crossdock.layers.cached import wheel_recipe
 from crossdock.steps.making import make_and_see

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crossdock.bazel.imagefile import read_image
+from crossdock.bazel.handed.imagefile import read_image
 from crossdock.errors import EngineLoadError
 from crossdock.verify.image import verify_layout
 

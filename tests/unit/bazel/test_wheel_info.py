@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.wheelmaker import make_wheel
 
+from crossdock.bazel.commands.wheel_info import wheel_info
 from crossdock.bazel.main import main
-from crossdock.bazel.wheel_info import wheel_info
 from crossdock.errors import BadWheelError
 
 if TYPE_CHECKING:

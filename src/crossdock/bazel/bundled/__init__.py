@@ -1,0 +1,1 @@
+"""PEX files, zips and own wheels of wheels and files that are given."""

@@ -1,0 +1,1 @@
+"""The files by which one action tells another what it knows."""
