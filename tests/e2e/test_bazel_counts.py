@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.network
 
 LAYER = "CrossdockWheelLayer"
+#: The folder of a wheel's repository (Bazel also has a file beside it, whose name begins with "@").
+WHEEL_REPOSITORY = re.compile(r"(?!@).*[+~]whl_(.+)_[0-9a-f]{16}")
 #: What belongs to an application alone; sources may be others for each platform.
 OWN = {"CrossdockAppLayer": 2, "CrossdockImage": 2, "CrossdockIndex": 1}
 
@@ -114,9 +118,15 @@ def test_an_edit_makes_no_wheel_again(built: Build, monorepo: Workspace) -> None
     assert edited == OWN
 
 
-def test_fewer_wheels_are_fetched_where_fewer_are_needed(built: Build, monorepo: Workspace) -> None:
-    """Asking for the job's image leads to the repository of one wheel."""
-    found = monorepo.query("deps(//demo/hello_job:hello_job_image)")
-    wheels = {line.split()[0] for line in found if ".whl" in line}
+def test_only_the_wheels_of_what_is_built_are_fetched(built: Build, monorepo: Workspace, tmp_path: Path) -> None:
+    """A Bazel that has no repository yet makes the job's image, and has the repository of the one wheel it needs."""
+    fresh = replace(monorepo, state=tmp_path)
+    try:
+        fresh.run("build", "//demo/hello_job:hello_job_image").checked()
+        external = Path(fresh.run("info", "output_base").checked().stdout.strip()) / "external"
+        repositories = [WHEEL_REPOSITORY.fullmatch(folder.name) for folder in external.iterdir()]
+    finally:
+        fresh.run("shutdown")
 
-    assert {label.rpartition(":")[2].split("-")[0] for label in wheels if not label.endswith(".d")} == {"idna"}
+    assert len(built_layers(built)) > 10, "the monorepo has many"
+    assert {found[1] for found in repositories if found} == {"idna"}
