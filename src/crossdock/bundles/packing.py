@@ -8,7 +8,10 @@ pex's own code, metadata that is written anew, first-party files.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["packed"]
 
@@ -17,7 +20,7 @@ _LONGEST: Final = 258
 #: Shorter repetitions are not looked for: of three bytes they save next to nothing.
 _SHORTEST: Final = 4
 #: How far a longer match is probed at once.
-_STRIDE: Final = 32
+_STRIDE: Final = 16
 #: Bits that are gathered before they are written out.
 _GATHERED: Final = 4096
 _END_OF_BLOCK: Final = 256
@@ -29,53 +32,68 @@ def packed(data: bytes) -> bytes:
     Args:
         data: Anything; it may come out larger.
     """
-    codes = _literals()
-    lengths, distances = _lengths(), _Distances()
+    lengths, distances = _lengths(), _distances()
     out = bytearray()
-    bits, count = 0b011, 3  # the last block, with fixed codes
-    seen: dict[bytes, int] = {}
-    at, end = 0, len(data)
-    while at < end:
-        start = data[at : at + _SHORTEST]
-        before = seen.get(start, -1)
-        seen[start] = at
-        if before < 0 or at - before > _WINDOW or end - at < _SHORTEST:
-            code, width = codes[data[at]]
-            at += 1
-        else:
-            length = _common(data, before, at, min(_LONGEST, end - at))
-            code, width = lengths[length]
-            more, wide = distances[at - before]
-            code |= more << width
+    bits, width = 0b011, 3  # the last block, with fixed codes
+    done = 0
+    for at, length, distance in _repetitions(data):
+        if done < at:
+            code, wide = _run(data[done:at])
+            bits |= code << width
             width += wide
-            for place in range(at + 1, min(at + length, end - _SHORTEST)):
-                seen[data[place : place + _SHORTEST]] = place
-            at += length
-        bits |= code << count
-        count += width
-        if count >= _GATHERED:
-            out += (bits & _ALL).to_bytes(_GATHERED // 8, "little")
-            bits >>= _GATHERED
-            count -= _GATHERED
-    code, width = codes[_END_OF_BLOCK]
-    bits |= code << count
-    return bytes(out + bits.to_bytes((count + width + 7) // 8, "little"))
+        code, wide = lengths[length]
+        bits |= code << width
+        width += wide
+        code, wide = distances[distance]
+        bits |= code << width
+        width += wide
+        done = at + length
+        if width >= _GATHERED:
+            whole = width & ~7
+            out += (bits & ((1 << whole) - 1)).to_bytes(whole >> 3, "little")
+            bits >>= whole
+            width -= whole
+    code, wide = _run(data[done:])
+    bits |= code << width
+    width += wide
+    code, wide = _literals()[_END_OF_BLOCK]
+    bits |= code << width
+    return bytes(out + bits.to_bytes((width + wide + 7) // 8, "little"))
 
 
-_ALL: Final = (1 << _GATHERED) - 1
+def _repetitions(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Find what was there before: where it begins, how long it is, and how far back it was, always the nearest."""
+    seen: dict[bytes, int] = {}
+    find, number, never = seen.get, int.from_bytes, -_WINDOW - 1
+    at, size = 0, len(data)
+    while at <= size - _SHORTEST:
+        start = data[at : at + _SHORTEST]
+        before = find(start, never)
+        seen[start] = at
+        if at - before > _WINDOW:
+            at += 1
+            continue
+        distance, end, most = at - before, at + _SHORTEST, min(at + _LONGEST, size)
+        while end < most:
+            there = end - distance
+            differing = number(data[there : there + _STRIDE], "little") ^ number(data[end : end + _STRIDE], "little")
+            if differing:
+                end += ((differing & -differing).bit_length() - 1) >> 3
+                break
+            end += _STRIDE
+        end = min(end, most)
+        yield at, end - at, distance
+        for place in range(at + 1, end):
+            seen[data[place : place + _SHORTEST]] = place
+        at = end
 
 
-def _common(data: bytes, before: int, at: int, most: int) -> int:
-    """Count how many bytes are the same in two places, of which the first few are known to be."""
-    length = _SHORTEST
-    while (
-        length + _STRIDE <= most
-        and data[before + length : before + length + _STRIDE] == data[at + length : at + length + _STRIDE]
-    ):
-        length += _STRIDE
-    while length < most and data[before + length] == data[at + length]:
-        length += 1
-    return length
+def _run(literals: bytes) -> tuple[int, int]:
+    """Give the code, and its bits, of bytes that are no repetition."""
+    if literals.isascii():
+        return int.from_bytes(literals.translate(_ascii()), "little"), 8 * len(literals)
+    spelt = "".join(map(_spelt().__getitem__, reversed(literals)))
+    return int(spelt, 2), len(spelt)
 
 
 def _reversed(code: int, width: int) -> int:
@@ -110,6 +128,18 @@ def _lengths() -> list[tuple[int, int]]:
     return found
 
 
+@lru_cache(maxsize=1)
+def _ascii() -> bytes:
+    """Give the code of each byte up to 127, all of which have eight bits."""
+    return bytes(code & 0xFF for code, _ in _literals()[:256])
+
+
+@lru_cache(maxsize=1)
+def _spelt() -> list[str]:
+    """Give the code of each byte in ones and noughts."""
+    return [f"{code:0{width}b}" for code, width in _literals()[:256]]
+
+
 class _Distances(dict[int, tuple[int, int]]):
     """The code, and its bits, of each distance (RFC 1951, 3.2.5); made when it is first needed."""
 
@@ -120,3 +150,9 @@ class _Distances(dict[int, tuple[int, int]]):
         code = (_reversed(symbol, 5) | (rest & ((1 << extra) - 1)) << 5, 5 + extra)
         self[distance] = code
         return code
+
+
+@lru_cache(maxsize=1)
+def _distances() -> _Distances:
+    """Give the one that all share."""
+    return _Distances()

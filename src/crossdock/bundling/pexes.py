@@ -19,7 +19,7 @@ from crossdock.bundles.pex.info import PexOptions, pex_info
 from crossdock.bundles.pex.layouts import PexFiles, write_folder, write_zipapp
 from crossdock.bundles.pex.pythons import default_shebang, filled, interpreter_constraints
 from crossdock.bundles.pex.requirements import Needs, Package, requirements_of
-from crossdock.bundles.pex.runtime import BOOTSTRAP, RuntimeOptions, check_pex, pex_runtime
+from crossdock.bundles.pex.runtime import BOOTSTRAP, RuntimeOptions, check_pex, pex_runtime, runtime_recipe
 from crossdock.bundling.ready import make_parts, ready_wheels
 from crossdock.errors import ConfigError, EntrypointError, OutputError
 from crossdock.store.files import reported, whole_file
@@ -161,7 +161,9 @@ def pexes_of(inputs: BundleInputs, services: Services, wish: PexWish) -> tuple[B
 
 def _made(inputs: BundleInputs, services: Services, wish: PexWish) -> tuple[BuiltPex, ...]:
     recipes = _recipes((member.wheels for member in inputs.members), wish, services.store)
-    parts = make_parts(recipes.values(), services)
+    grouped = _grouped(inputs.project, inputs.targets, wish)
+    # What pex writes takes longest, and most of that is another process: all others are made meanwhile.
+    parts = make_parts([*_runtimes((targets for _, targets in grouped), wish), *recipes.values()], services)
     members = [
         _Member(
             target=member.target,
@@ -171,7 +173,7 @@ def _made(inputs: BundleInputs, services: Services, wish: PexWish) -> tuple[Buil
         for member in inputs.members
     ]
     ready_to_write = []
-    for path, targets in _grouped(inputs.project, inputs.targets, wish):
+    for path, targets in grouped:
         own = tuple(member for member in members if member.target in targets)
         ready_to_write.append(_prepared(path, own, inputs.project, wish, services.store))
     for pex in ready_to_write:
@@ -203,6 +205,13 @@ def _recipes(groups: Iterable[tuple[WheelFile, ...]], wish: PexWish, store: Stor
         return dist_recipe(store, wheel.filename, wheel.sha256, folder)
 
     return {wheel: recipe(wheel) for group in groups for wheel in group}
+
+
+def _runtimes(groups: Iterable[tuple[Target, ...]], wish: PexWish) -> Iterator[PartRecipe]:
+    for targets in groups:
+        options = _runtime_options(wish, targets, _behaviour(wish.options, targets)[0])
+        if _known_runtime(wish, options) is None:
+            yield runtime_recipe(options, packed=wish.layout == "packed")
 
 
 def _distribution(wheel: WheelFile, part: MadePart, wish: PexWish) -> Distribution:

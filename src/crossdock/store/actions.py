@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["JSON", "action_key", "canonical_json", "decode_record", "encode_record", "read_record"]
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
+
+#: A record: the hash of its value, and the value, as `canonical_json` writes both.
+_RECORD: Final = b'{"sha256":"%b","value":%b}\n'
+_END: Final = b"}\n"
 
 
 def canonical_json(value: JSON) -> bytes:
@@ -44,19 +48,19 @@ def action_key(kind: str, /, **inputs: JSON) -> str:
 
 def encode_record(value: JSON) -> bytes:
     """Wrap a value with the hash that proves it undamaged."""
-    digest = hashlib.sha256(canonical_json(value)).hexdigest()
-    return canonical_json({"sha256": digest, "value": value}) + b"\n"
+    text = canonical_json(value)
+    return _RECORD % (hashlib.sha256(text).hexdigest().encode(), text)
 
 
 def decode_record(data: bytes) -> Any | None:  # noqa: ANN401 - a record holds whatever JSON its action wrote
     """Unwrap a record; None when it is damaged."""
-    try:
-        record = json.loads(data)
-        value = record["value"]
-        intact = record["sha256"] == hashlib.sha256(canonical_json(value)).hexdigest()
-    except (ValueError, TypeError, KeyError, RecursionError):
+    text = data[len(_RECORD % (b"0" * 64, b"")) - len(_END) : -len(_END)]
+    if data != _RECORD % (hashlib.sha256(text).hexdigest().encode(), text):
         return None
-    return value if intact else None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def read_record(path: Path) -> Any | None:  # noqa: ANN401

@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from crossdock.store.blobs import Store
     from crossdock.targets import Python
 
-__all__ = ["BOOTSTRAP", "PEX_VERSION", "KnownRuntime", "PexRuntime", "RuntimeOptions", "check_pex", "pex_runtime"]
+__all__ = [
+    "BOOTSTRAP",
+    "PEX_VERSION",
+    "KnownRuntime",
+    "PexRuntime",
+    "RuntimeOptions",
+    "check_pex",
+    "pex_runtime",
+    "runtime_recipe",
+]
 
 #: The release whose runtime PEX files boot by.
 PEX_VERSION = "2.105.2"
@@ -135,15 +144,22 @@ class KnownRuntime:
 
 
 def pex_runtime(options: RuntimeOptions, store: Store, *, packed: bool = False) -> PexRuntime:
-    """Give a runtime, which is made only once.
+    """Give a runtime, which is made only once; arguments and errors as `runtime_recipe`."""
+    part = runtime_recipe(options, packed=packed).make(store)
+    return PexRuntime(part=part, texts=BootTexts.from_json(part.note))
+
+
+def runtime_recipe(options: RuntimeOptions, *, packed: bool = False) -> PartRecipe:
+    """Give the recipe of a runtime's code; `pex_runtime` adds the texts that are made with it.
 
     Args:
         options: What it is like.
-        store: Keeps it.
         packed: Whether its code is an archive of its own.
 
+    The recipe's ``write`` raises PexRuntimeError if pex fails.
+
     Raises:
-        PexRuntimeError: pex is missing, of another release, or fails.
+        PexRuntimeError: pex is missing, or of another release.
     """
     version, record = check_pex()
     key = action_key(
@@ -160,8 +176,7 @@ def pex_runtime(options: RuntimeOptions, store: Store, *, packed: bool = False) 
             out.add(prefix + path, paths[path], compress=True)
         return texts.to_json()
 
-    part = PartRecipe(key, write).make(store)
-    return PexRuntime(part=part, texts=BootTexts.from_json(part.note))
+    return PartRecipe(key, write)
 
 
 def check_pex() -> tuple[str, str]:

@@ -43,7 +43,7 @@ _CARRIED: Final = re.compile(
 
 _REMEDY: Final = (
     "take the file that is built for the target: check the wheel's tags in the lock, or the source it comes from; "
-    "if it is there on purpose, allow its path ([tool.crossdock.verify] allow, or --allow)"
+    "if it is there on purpose, allow its path ([tool.crossdock.verify] allow, --allow, or exceptions of a Bazel rule)"
 )
 
 

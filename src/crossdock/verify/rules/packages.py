@@ -273,7 +273,7 @@ def _saying_nothing(case: Case, distribution: Distribution) -> set[str]:
 
 def _present(case: Case) -> list[Distribution]:
     """Give the distributions that count: in a PEX for several targets, those that one of the targets takes."""
-    tags = [target.tags for target in case.claim.targets]
+    tags = [frozenset(target.tags) for target in case.claim.targets]
     result = []
     for distribution in case.tree.installed:
         place = _PEX.fullmatch(distribution.site)
