@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from crossdock.errors import LayerUnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
 try:
     import deflate as _libdeflate
@@ -29,6 +29,10 @@ _TRAILER_SIZE: Final = 8
 _MOST_COMPRESSED: Final = 12 << 20
 _AT_ONCE: Final = 32 << 20
 
+# Each member costs time, however little is in it, and nothing at all comes of an empty one.
+_MOST_MEMBERS: Final = 8_000_000
+_MOST_EMPTY: Final = 10_000
+
 
 def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Decompress a gzip file of one or many members.
@@ -40,15 +44,18 @@ def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
         The uncompressed bytes, in pieces of at most 256 KiB, members joined.
 
     Raises:
-        LayerUnreadableError: The data is damaged, cut short, or followed by something else.
+        LayerUnreadableError: The data is damaged, cut short, followed by something else, or of more members than
+            anybody makes.
     """
     window = _Window(chunks)
-    members = 0
+    members = empty = 0
     while window.fill(1):
         _check_start(window.data[0], members)
+        if members == _MOST_MEMBERS or empty == _MOST_EMPTY:
+            raise _too_many(members, empty)
         raw = _member_at_once(window)
         if raw is None:
-            yield from _member_by_zlib(window, members)
+            empty += 0 if (yield from _member_by_zlib(window, members)) else 1
         else:
             yield from _pieces(raw)
         members += 1
@@ -125,11 +132,12 @@ def _pieces(raw: bytes | bytearray) -> Iterator[bytes]:
             yield bytes(view[at : at + _MOST_OUT])
 
 
-def _member_by_zlib(window: _Window, members: int) -> Iterator[bytes]:
-    """Unpack the next member piece by piece, whatever its size."""
+def _member_by_zlib(window: _Window, members: int) -> Generator[bytes, None, bool]:
+    """Unpack the next member piece by piece, whatever its size; return whether anything came of it."""
     inflater = zlib.decompressobj(_GZIP_WBITS)
     # What follows a member's end is copied by zlib: feeding little at first keeps many small members linear.
     step = _FIRST_IN
+    some = False
     while not inflater.eof:
         window.fill(1)
         piece = window.peek(step)
@@ -138,10 +146,12 @@ def _member_by_zlib(window: _Window, members: int) -> Iterator[bytes]:
         left = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
         window.drop(len(piece) - len(left))
         if data:
+            some = True
             yield data
         elif not piece and not inflater.eof:
             raise LayerUnreadableError("the gzip data is cut short", why=f"it ends inside member {members + 1}")
         step = min(step * 2, _MOST_IN)
+    return some
 
 
 def _check_start(first: int, members: int) -> None:
@@ -152,6 +162,15 @@ def _check_start(first: int, members: int) -> None:
                 why=f"behind member {members} comes byte {first:#04x}, which starts no gzip member",
             )
         raise LayerUnreadableError("it is not gzip data", why=f"it starts with byte {first:#04x} instead of 0x1f")
+
+
+def _too_many(members: int, empty: int) -> LayerUnreadableError:
+    many = f"{empty:,} of its first {members:,} members are empty" if empty == _MOST_EMPTY else f"over {members:,}"
+    return LayerUnreadableError(
+        "the gzip data has too many members",
+        why=f"{many}, and nobody packs files like that",
+        hint="pack it again, for example by `gzip -d` and `gzip`",
+    )
 
 
 def _inflate(inflater: zlib._Decompress, piece: bytes, members: int) -> bytes:

@@ -58,8 +58,8 @@ def ahead(chunks: Iterable[bytes], *, first: int = _FIRST) -> Generator[bytes]:
             yield from batch
     finally:
         handover.stop()
-        if thread.ident is not None:
-            thread.join()
+        while thread.is_alive():
+            thread.join(_POLL_SECONDS)
 
 
 class _Handover:
@@ -83,9 +83,10 @@ class _Handover:
                     batch, size = [], 0
         except BaseException as error:  # raised again by the caller's thread
             self._error = error
-        if batch:
-            self._put(batch)
-        self._put([])
+        finally:
+            if batch:
+                self._put(batch)
+            self._put([])
 
     def next(self) -> list[bytes]:
         """Wait for the next batch; an empty one is the end.

@@ -162,3 +162,26 @@ def test_ctrl_c_is_heard_while_waiting_for_what_comes() -> None:
             pass
     assert time.monotonic() - began < 5
     assert not helpers()
+
+
+def test_a_second_ctrl_c_is_heard_while_the_thread_is_waited_for() -> None:
+    released = threading.Event()
+
+    def stuck() -> Iterator[bytes]:
+        yield b"first"
+        for _ in range(2):
+            time.sleep(0.3)
+            _thread.interrupt_main()
+        released.wait(30)  # as on a file system that does not answer
+        yield b"second"
+
+    began = time.monotonic()
+    pieces = ahead(stuck(), first=1)
+    assert next(pieces) == b"first"
+    with pytest.raises(KeyboardInterrupt):
+        next(pieces)
+    assert time.monotonic() - began < 5
+    released.set()
+    while helpers() and time.monotonic() - began < 10:
+        time.sleep(0.01)  # joining it is no good: some Pythons take a thread for stopped whose join was interrupted
+    assert not helpers()
