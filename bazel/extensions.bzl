@@ -21,7 +21,7 @@ load("//bazel/private:core_repo.bzl", "core_repo", "core_wheels_repo", "deflate_
 load("//bazel/private:host_python.bzl", "host_python_repo")
 load("//bazel/private:hub_repo.bzl", "hub_repo")
 load("//bazel/private:hub_targets.bzl", "slug")
-load("//bazel/private:lock_data.bzl", "read_lock", "wheel_files")
+load("//bazel/private:lock_data.bzl", "is_made_offline", "overrides_of", "read_lock", "wheel_files")
 load("//bazel/private:wheel_repo.bzl", "wheel_repo")
 
 _lock = tag_class(
@@ -44,6 +44,18 @@ _lock = tag_class(
             doc = "What is built for: platforms, with the oldest C library and the Python where they differ from the " +
                   "defaults of //bazel/config: `linux/arm64`, `linux/amd64+musl`, `linux/arm64+glibc2.31 3.12`.",
         ),
+    },
+)
+
+_override = tag_class(
+    doc = "Sets for a package of a lock what [tool.crossdock.packages] in pyproject.toml would.",
+    attrs = {
+        "dependencies": attr.string_list(
+            doc = "What it needs beyond what the lock says, all of it locked: `NAME`, `NAME[EXTRA]`, `NAME; MARKER`.",
+        ),
+        "hub": attr.string(mandatory = True, doc = "Name of the lock's repository."),
+        "ignore_dependencies": attr.string_list(doc = "Names of what it does not need after all."),
+        "package": attr.string(mandatory = True, doc = "Name of the package."),
     },
 )
 
@@ -98,21 +110,26 @@ def _make_base(tag):
 
 def _check_name(names, name, module):
     if name in names:
-        fail("crossdock makes one repository of a name, but %r is asked for by the modules %s and %s: rename one" %
-             (name, names[name], module))
+        fail("\n".join([
+            "%r is asked for twice, by the module %s" % (name, module if names[name] == module else "%s and the module %s" % (names[name], module)),
+            "  why: repositories that crossdock makes have one name for all modules of a build",
+            "  hint: choose another name in your own module; modules that others depend on put theirs before it, as in " +
+            "name = \"%s_%s\"" % (module, name),
+        ]))
     names[name] = module
 
 def _crossdock_impl(mctx):
     names = {}
     locks = []
     direct = {True: [], False: []}
+    overrides = overrides_of(mctx.modules)
     for module in mctx.modules:
         for tag in module.tags.lock + module.tags.base:
             _check_name(names, tag.name, module.name)
             if module.is_root:
                 direct[mctx.is_dev_dependency(tag)].append(tag.name)
         for tag in module.tags.lock:
-            locks.append(struct(tag = tag, data = read_lock(mctx, tag)))
+            locks.append(struct(tag = tag, data = read_lock(mctx, tag, overrides.get(tag.name, {}))))
         for tag in module.tags.base:
             _make_base(tag)
     repositories = _make_wheels(locks)
@@ -126,7 +143,8 @@ def _crossdock_impl(mctx):
             scripts = lock.tag.scripts,
         )
     return mctx.extension_metadata(
-        reproducible = True,
+        # What an index says may change; MODULE.bazel.lock keeps it then.
+        reproducible = all([lock.tag.json or is_made_offline(lock.data) for lock in locks]),
         root_module_direct_deps = direct[False],
         root_module_direct_dev_deps = direct[True],
     )
@@ -134,7 +152,7 @@ def _crossdock_impl(mctx):
 crossdock = module_extension(
     implementation = _crossdock_impl,
     doc = "Locks and bases as repositories.",
-    tag_classes = {"base": _base, "lock": _lock},
+    tag_classes = {"base": _base, "lock": _lock, "override": _override},
 )
 
 _python = tag_class(

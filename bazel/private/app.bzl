@@ -1,7 +1,6 @@
 """What rules read of an application."""
 
-load("@rules_python//python:py_info.bzl", "PyInfo")
-load(":app_aspect.bzl", "is_unpacked_wheel")
+load(":app_aspect.bzl", "is_unpacked_wheel", "missing_wheels")
 load(":artifact.bzl", "check_built_for")
 load(":providers.bzl", "PyAppInfo")
 
@@ -38,7 +37,8 @@ def is_python(target):
     Returns:
         A bool.
     """
-    return PyInfo in target or bool(target[PyAppInfo].main or target[PyAppInfo].own_wheel)
+    app = target[PyAppInfo]
+    return bool(app.is_python or app.main or app.main_module or app.own_wheel)
 
 def app_files(binary):
     """Reads an application's own files.
@@ -47,13 +47,18 @@ def app_files(binary):
         binary: Target that the aspect has seen.
 
     Returns:
-        A struct with `programs` and `sources` (depset of File) and `imports` (list of str).
+        A struct with `files`, `programs` (depset of File) and `imports` (list of str), with `symlinks` and `root_symlinks`
+        (as in `PyAppInfo`), and with `sources`: all files that are read (depset of File).
     """
     app = binary[PyAppInfo]
+    linked = [entry.target_file for entry in app.symlinks.to_list() + app.root_symlinks.to_list()]
     return struct(
+        files = app.sources,
         imports = [path for path in app.imports.to_list() if not is_unpacked_wheel(path)],
-        programs = getattr(app, "programs", depset()),
-        sources = app.sources,
+        programs = app.programs,
+        root_symlinks = app.root_symlinks,
+        sources = depset(linked, transitive = [app.sources]) if linked else app.sources,
+        symlinks = app.symlinks,
     )
 
 def app_of(binary, target, where):
@@ -65,20 +70,32 @@ def app_of(binary, target, where):
         where: str: label of that, for errors.
 
     Returns:
-        A struct with `main` (File or None), `own`, `own_wheel` (as in `PyAppInfo`), `programs` and `sources` (depset of
-        File), `imports` (list of str) and `wheels` (list of `WheelInfo`).
+        A struct with all of `app_files`, with `main`, `main_module` and `own_wheel` (as in `PyAppInfo`) and `wheels` (list of
+        `WheelInfo`).
     """
     check_built_for(binary, target, where)
     app = binary[PyAppInfo]
     files = app_files(binary)
+    wheels = distinct_wheels(app.wheels, where)
+    missing = missing_wheels(app.imports.to_list(), wheels)
+    if missing:
+        fail(("%s imports %s, which it has by none of deps, data, actual, binary, venv, external_venv and resolutions\n" +
+              "  What a rule needs by other attributes is not followed: add the packages to deps of %s as well.") % (
+            where,
+            ", ".join(missing),
+            binary.label,
+        ))
     return struct(
+        files = files.files,
         imports = files.imports,
         main = app.main,
-        own = app.own,
+        main_module = app.main_module,
         own_wheel = app.own_wheel,
         programs = files.programs,
+        root_symlinks = files.root_symlinks,
         sources = files.sources,
-        wheels = distinct_wheels(app.wheels, where),
+        symlinks = files.symlinks,
+        wheels = wheels,
     )
 
 def runfiles_path(file):
@@ -101,6 +118,22 @@ def _outside(file):
 def _row(file):
     return "%s\t%s" % (runfiles_path(file), file.path)
 
+def _root_row(entry):
+    return "%s\t%s" % (entry.path, entry.target_file.path)
+
+def _main_row(entry):
+    return "_main/" + _root_row(entry)
+
+def add_runfiles(args, runfiles):
+    """Adds what is elsewhere in runfiles than its path says to a command's arguments.
+
+    Args:
+        args: Args.
+        runfiles: whatever has `symlinks` and `root_symlinks`, as runfiles have.
+    """
+    args.add_all(runfiles.symlinks, before_each = "--file", map_each = _main_row)
+    args.add_all(runfiles.root_symlinks, before_each = "--file", map_each = _root_row)
+
 def add_files(args, app, modes = False):
     """Adds first-party files and what is imported from to a command's arguments.
 
@@ -112,12 +145,13 @@ def add_files(args, app, modes = False):
     programs = {file.short_path: None for file in app.programs.to_list()} if modes else {}
     if programs:
         args.add_all(
-            app.sources,
+            app.files,
             before_each = "--file",
             allow_closure = True,
             map_each = lambda file: _row(file) + ("\tx" if file.short_path in programs else ""),
         )
     else:
-        args.add_all(app.sources, before_each = "--file", map_each = _row)
+        args.add_all(app.files, before_each = "--file", map_each = _row)
+    add_runfiles(args, app)
     args.add_all(app.imports, before_each = "--import")
-    args.add_all(app.sources, before_each = "--import", map_each = _outside, uniquify = True)
+    args.add_all(app.files, before_each = "--import", map_each = _outside, uniquify = True)

@@ -3,9 +3,9 @@
 ArtifactInfo = provider(
     doc = "A PEX file or zip that was built for one target.",
     fields = {
+        "exceptions": "list[File]: exceptions to the proof: JSON, or a project's pyproject.toml.",
         "file": "File: the artifact.",
-        "python": "str: its Python, as in `3.11`.",
-        "target": "str: its target, as in `linux/arm64+glibc2.28`.",
+        "target": "str: its target with its Python, as in `linux/arm64+glibc2.28 3.11`, or `aws-lambda-python3.13/arm64`.",
     },
 )
 

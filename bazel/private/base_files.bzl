@@ -12,7 +12,7 @@ def _base_files_impl(ctx):
     return [
         DefaultInfo(files = depset([ctx.file.metadata])),
         OutputGroupInfo(layers = depset(ctx.files.blobs + ctx.files.layers)),
-        BaseInfo(layers = layers, metadata = ctx.file.metadata, platform = ctx.attr.platform),
+        BaseInfo(layers = layers, metadata = ctx.file.metadata, platform = ctx.attr.platform, problem = None),
     ]
 
 base_files = rule(

@@ -7,7 +7,7 @@ _BZL = Label("//bazel/private:base_repo.bzl")
 _TIMEOUT = 3600
 
 def _load(file, symbol):
-    return "load(%s, %s)\n" % (json.encode(str(_BZL.relative(":" + file))), json.encode(symbol))
+    return "load(%s, %s)\n" % (json.encode(str(_BZL.same_package_label(file))), json.encode(symbol))
 
 def base_build(base):
     """Writes the BUILD file of a base for one platform.
@@ -26,7 +26,8 @@ def base_build(base):
         "    blobs = %s,\n" % json.encode(["base/" + layer["blob"] for layer in base["layers"]]),
         "    layers = %s,\n" % json.encode(["base/" + layer["metadata"] for layer in base["layers"]]),
         "    metadata = \"base/base.json\",\n",
-        "    platform = %s,\n" % json.encode(base["platform"]),
+        # Spelled in one way, whichever users take: `linux/arm64/v8` is `linux/arm64`.
+        "    platform = %s,\n" % json.encode(base["target"].partition("+")[0]),
         "    visibility = [\"//visibility:public\"],\n",
         ")\n",
     ])
@@ -57,6 +58,11 @@ base_repo = repository_rule(
     },
 )
 
+def _constraints(platform):
+    """Tells a platform by its C library, too: one for Linux that does not say which has glibc, as everywhere."""
+    linux = platform.lower().startswith("linux/") and "+" not in platform
+    return sorted(constraints_of_platform(platform + "+glibc" if linux else platform))
+
 def base_hub_build(hub, repositories):
     """Writes the BUILD file that selects a base by what is built for.
 
@@ -69,16 +75,22 @@ def base_hub_build(hub, repositories):
     """
     lines = [
         "# Made by crossdock's module extension.\n",
-        _load("missing.bzl", "no_target"),
+        _load("no_base.bzl", "no_base_here"),
     ]
-    branches = {"//conditions:default": ":no_target"}
+    branches = {"//conditions:default": ":no_base_here"}
+    known = {}
     for platform, repository in sorted(repositories.items()):
+        constraints = _constraints(platform)
+        if repr(constraints) in known:
+            fail("crossdock.base(name = %r): %s and %s are one platform to Bazel: keep one of them in `platforms`" %
+                 (hub, known[repr(constraints)], platform))
+        known[repr(constraints)] = platform
         lines.append("config_setting(name = %s, constraint_values = %s)\n" % (
             json.encode("is_" + slug(platform)),
-            json.encode([str(Label(constraint)) for constraint in constraints_of_platform(platform)]),
+            json.encode([str(Label(constraint)) for constraint in constraints]),
         ))
         branches[":is_" + slug(platform)] = "@%s//:base" % repository
-    lines.append("no_target(name = \"no_target\", attribute = %s, targets = %s, what = %s)\n" % (
+    lines.append("no_base_here(name = \"no_base_here\", attribute = %s, targets = %s, what = %s)\n" % (
         json.encode("`platforms` of crossdock.base(name = \"%s\")" % hub),
         json.encode(sorted(repositories)),
         json.encode("@%s//:base" % hub),

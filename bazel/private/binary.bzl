@@ -24,13 +24,16 @@ def _platform_binary_impl(ctx):
     executable = ctx.actions.declare_file(ctx.label.name)
     roots = {"_main": None} | {_repository_root(file): None for file in app.sources.to_list()}
     folders = roots.keys() + library[PyInfo].imports.to_list()
+    main = [ctx.file.main] if ctx.file.main else []
+    marker = _quoted(runfiles_path((main + [executable])[0]))
     ctx.actions.expand_template(
         template = ctx.file._stub,
         output = executable,
         substitutions = {
             "%{imports}": " ".join([_quoted(folder) for folder in folders]),
-            "%{main}": _quoted(runfiles_path(ctx.file.main)),
+            "%{marker}": marker,
             "%{python}": _quoted("python" + target.python_spelling),
+            "%{start}": '"$runfiles/"' + marker if ctx.file.main else "-m " + _quoted(ctx.attr.main_module),
         },
         is_executable = True,
     )
@@ -38,15 +41,16 @@ def _platform_binary_impl(ctx):
         DefaultInfo(
             executable = executable,
             files = depset([executable]),
-            runfiles = ctx.runfiles([ctx.file.main]).merge(library[DefaultInfo].default_runfiles),
+            runfiles = ctx.runfiles(main).merge(library[DefaultInfo].default_runfiles),
         ),
         PyAppInfo(
             imports = app.imports,
             main = ctx.file.main,
-            own = None,
-            own_wheel = None,
+            main_module = ctx.attr.main_module,
             programs = app.programs,
-            sources = depset([ctx.file.main], transitive = [app.sources]),
+            root_symlinks = app.root_symlinks,
+            sources = depset(main, transitive = [app.sources]),
+            symlinks = app.symlinks,
             wheels = app.wheels,
         ),
         library[AppLayerInfo],
@@ -71,7 +75,8 @@ platform that have its Python on PATH.
         "data": attr.label_list(allow_files = True, doc = "What `args` and `env` may name by `$(rootpath)`; the library has it as well."),
         "env": attr.string_dict(doc = "Environment variables that `bazel run` sets."),
         "library": attr.label(mandatory = True, aspects = [app_layer_aspect], providers = [PyInfo], doc = "Its files and dependencies."),
-        "main": attr.label(mandatory = True, allow_single_file = [".py"], doc = "What is run."),
+        "main": attr.label(allow_single_file = [".py"], doc = "The file that is run."),
+        "main_module": attr.string(doc = "The module that is run in place of a file."),
         "_stub": attr.label(default = Label("//bazel/private:binary.sh.tpl"), allow_single_file = True),
         "_target": attr.label(default = Label("//bazel/private:target"), providers = [TargetInfo]),
     },
@@ -79,7 +84,7 @@ platform that have its Python on PATH.
 
 # What the library below takes of what the macro is given, and what the binary of a platform takes.
 _LIBRARY = ["data", "imports", "testonly", "target_compatible_with", "compatible_with", "restricted_to", "features"]
-_VARIANT = ["args", "compatible_with", "data", "deprecation", "env", "features", "restricted_to", "tags", "target_compatible_with", "testonly"]
+_VARIANT = ["args", "compatible_with", "data", "deprecation", "env", "features", "main_module", "restricted_to", "tags", "target_compatible_with", "testonly"]
 
 def multiplatform_py_binary(name, srcs = [], main = None, deps = [], visibility = None, platforms = DEFAULT_PLATFORMS, python_version = None, **kwargs):
     """A Python binary for several platforms, each with the wheels of that platform.
@@ -100,7 +105,11 @@ def multiplatform_py_binary(name, srcs = [], main = None, deps = [], visibility 
         **kwargs: All else that py_binary takes.
     """
     where = "multiplatform_py_binary(name = %r) in //%s" % (name, native.package_name())
-    main = infer_main(name, srcs, main, where)
+    main_module = kwargs.get("main_module", "")
+    if main and main_module:
+        fail("%s: main and main_module are both given: the file %s or the module %s?" % (where, main, main_module))
+    if not main_module:
+        main = infer_main(name, srcs, main, where)
     variants = platform_variants(platforms, where + ": platforms")
     py_binary(
         name = name,
@@ -112,7 +121,7 @@ def multiplatform_py_binary(name, srcs = [], main = None, deps = [], visibility 
     )
     py_library(
         name = name + "_platform_sources",
-        srcs = srcs if type(srcs) != "list" or main in srcs else srcs + [main],
+        srcs = srcs if type(srcs) != "list" or not main or main in srcs else srcs + [main],
         deps = deps,
         tags = ["manual"],
         visibility = ["//visibility:private"],

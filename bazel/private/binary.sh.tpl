@@ -3,7 +3,7 @@
 set -u
 runfiles=
 for folder in "$0.runfiles" "${RUNFILES_DIR-}" "${TEST_SRCDIR-}" "${0%.runfiles/*}.runfiles"; do
-    if [ -n "$folder" ] && [ -e "$folder/"%{main} ]; then
+    if [ -n "$folder" ] && [ -e "$folder/"%{marker} ]; then
         runfiles=$folder
         break
     fi
@@ -28,4 +28,4 @@ for import in %{imports}; do
     path=$path${path:+:}$runfiles/$import
 done
 export PYTHONPATH="$path${PYTHONPATH:+:$PYTHONPATH}"
-exec "$python" "$runfiles/"%{main} "$@"
+exec "$python" %{start} "$@"

@@ -14,25 +14,30 @@ import re
 import ssl
 import sys
 import zipfile
-from html.parser import HTMLParser
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.error import HTTPError, URLError
+from urllib.parse import urljoin, urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from crossdock.bazel.plain_pages import Link
+
 _LINE: Final = re.compile(
     r"(?P<name>[a-z0-9-]+)==(?P<version>[0-9.]+)(?P<hashes>(?: --hash=sha256:[0-9a-f]{64})+)", re.ASCII
 )
-_HASH: Final = re.compile(r"sha256[=:]([0-9a-f]{64})", re.ASCII)
+_HASH: Final = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 #: What is asked for: JSON (PEP 691), or HTML (PEP 503).
 _ACCEPT: Final = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 #: The first time a zip can hold; a time of our own would make other bytes each day.
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-_TIMEOUT: Final = 60
 _LARGEST_PAGE: Final = 64 << 20
+#: As the command line has it.
+_RETRIES: Final = 4
+_BACKOFF: Final = 0.3
 _FIRST_PYTHON: Final = (3, 11)
 #: The zipapp's entry point. Its first lines are understood by every Python 3, so that an old one says what is wrong.
 _MAIN: Final = """\
@@ -61,14 +66,6 @@ class Requirement(NamedTuple):
     name: str
     version: str
     hashes: frozenset[str]
-
-
-class Link(NamedTuple):
-    """A file an index has; ``sha256`` is empty if the index does not say."""
-
-    filename: str
-    url: str
-    sha256: str
 
 
 def main(arguments: list[str]) -> int:
@@ -100,6 +97,9 @@ def main(arguments: list[str]) -> int:
     except (BootstrapError, CrossdockError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -125,14 +125,17 @@ class Index:
         import os
 
         from crossdock.store.config import load_index_config
+        from crossdock.store.connections import Connections, tls_context
         from crossdock.store.credentials import Credentials
 
         config = load_index_config()
         self._urls = [*(_simple(url) for url in _indexes(config)), *config.find_links]
         self._credentials = Credentials(os.environ, self._urls)
-        bundle = config.ca_bundle or os.environ.get("SSL_CERT_FILE") or None
-        context = ssl.create_default_context(cafile=bundle if bundle and Path(bundle).is_file() else None)
+        self._timeout = Connections(os.environ).read_timeout
+        context = tls_context(os.environ, config.ca_bundle)
         self._opener = build_opener(_SameOrigin(), HTTPSHandler(context=context))
+        #: What is wrong with places that do not answer: they are not asked again.
+        self._silent: dict[str, str] = {}
 
     def find(self, requirements: Iterable[Requirement], host: Path | None) -> list[dict[str, Any]]:
         """Say where the wheels are: for each its name, SHA-256, URL, and ``auth`` as Bazel's downloader takes it.
@@ -148,18 +151,20 @@ class Index:
         return [self._answer(requirement, fits) for requirement in requirements]
 
     def _answer(self, requirement: Requirement, fits: Any) -> dict[str, Any]:  # noqa: ANN401 - a function
+        from crossdock.errors import IndexPageError
+
         troubles = []
         for place in self._urls:
             try:
-                links = list(self._links(place, requirement.name))
-            except (OSError, ValueError) as error:
+                links = self._links(place, requirement.name)
+            except (BootstrapError, IndexPageError, OSError, ValueError) as error:
                 troubles.append(f"{_shown(place)}: {_shown(str(error))}")
                 continue
             for link in links:
                 wanted = link.sha256 in requirement.hashes if link.sha256 else _is_wheel_of(link, requirement)
                 if wanted and fits(link.filename):
                     return self._entry(requirement, link)
-            troubles.append(f"{_shown(place)}: no file of it has the hash that is known")
+            troubles.append(f"{_shown(place)}: {_unfit(links, requirement)}")
         raise BootstrapError(
             f"{requirement.name} {requirement.version} was not found\n"
             + "".join(f"  why: {trouble}\n" for trouble in troubles)
@@ -179,7 +184,13 @@ class Index:
             pair = own or tuple(base64.b64decode(str(header).removeprefix("Basic ")).decode().split(":", 1))
             auth = {"type": "basic", "login": pair[0], "password": pair[1]}
         hashes = [link.sha256] if link.sha256 else sorted(requirement.hashes)
-        return {"filename": link.filename, "sha256": hashes[0], "url": bare, "auth": auth}
+        return {
+            "requirement": f"{requirement.name}=={requirement.version}",
+            "filename": link.filename,
+            "sha256": hashes[0],
+            "url": bare,
+            "auth": auth,
+        }
 
     def _header(self, url: str) -> str | None:
         if urlsplit(url).scheme not in ("http", "https"):
@@ -188,26 +199,73 @@ class Index:
 
         return self._credentials.header_for(url, Cancellation())
 
-    def _links(self, place: str, name: str) -> Iterator[Link]:
-        """Yield the files a place has of a distribution: a folder, an index's page, or a page of links."""
+    def _links(self, place: str, name: str) -> list[Link]:
+        """Give the files a place has of a distribution: a folder, an index's page, or a page of links."""
+        from crossdock.bazel.plain_pages import Link, read_page
+        from crossdock.store.pages import safe_filename
+        from crossdock.store.parallel import Cancellation
+        from crossdock.store.retries import retrying
         from crossdock.store.urls import local_path, split_credentials
 
         folder = local_path(place)
         if folder is not None:
             page = folder / name / "index.html"
             if page.is_file():
-                yield from _html_links(page.read_text(encoding="utf-8"), page.absolute().as_uri())
-            elif folder.is_dir():
-                yield from (Link(path.name, path.absolute().as_uri(), "") for path in sorted(folder.glob("*.whl")))
-            return
+                return read_page(page.read_bytes(), "text/html", page.absolute().as_uri())
+            if not folder.is_dir():
+                raise BootstrapError("there is no such folder")
+            return [Link(path.name, path.absolute().as_uri(), "") for path in sorted(folder.glob("*.whl"))]
+        if place in self._silent:
+            raise BootstrapError(self._silent[place])
         url, _ = split_credentials(place)
         url = urljoin(url, f"{name}/") if url.endswith("/") else url
         header = self._header(url)
         fields = {"Accept": _ACCEPT, "User-Agent": "crossdock", **({"Authorization": header} if header else {})}
-        with self._opener.open(Request(url, headers=fields), timeout=_TIMEOUT) as answer:  # noqa: S310 - checked scheme
-            text = answer.read(_LARGEST_PAGE).decode("utf-8", errors="replace")
-            json_page = "json" in answer.headers.get_content_type()
-            yield from (_json_links if json_page else _html_links)(text, answer.geturl())
+
+        def page_of() -> list[Link]:
+            return self._page(place, Request(url, headers=fields))  # noqa: S310 - pip's and uv's settings have web URLs
+
+        found = retrying(page_of, retries=_RETRIES, backoff=_BACKOFF, cancellation=Cancellation())
+        self._silent.pop(place, None)
+        return [
+            link for link in found if safe_filename(link.filename) and urlsplit(link.url).scheme in ("http", "https")
+        ]
+
+    def _page(self, place: str, request: Request) -> list[Link]:
+        """Read a page once.
+
+        Raises:
+            BootstrapError: There is none.
+            IndexPageError: It is none of a package index.
+            TransientError: It cannot be read now.
+        """
+        from crossdock.bazel.plain_pages import read_page
+        from crossdock.store.http_errors import TRANSIENT
+        from crossdock.store.retries import TransientError, parse_retry_after
+
+        try:
+            with self._opener.open(request, timeout=self._timeout) as answer:
+                body = answer.read(_LARGEST_PAGE + 1)
+                left, kind, url = answer.length, answer.headers.get_content_type(), answer.geturl()
+        except HTTPError as error:
+            with error:
+                failure = BootstrapError(f"it answers {error.code} {error.reason}")
+                if error.code not in TRANSIENT:
+                    raise failure from None
+                wait = parse_retry_after(error.headers.get("Retry-After"))
+        except (OSError, HTTPException) as error:
+            reason = error.reason if isinstance(error, URLError) else error
+            failure, wait = BootstrapError(f"it cannot be read: {reason or type(reason).__name__}"), None
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                raise failure from None
+        else:
+            if len(body) > _LARGEST_PAGE:
+                raise BootstrapError(f"its page is larger than {_LARGEST_PAGE >> 20} MiB")
+            if not left:
+                return read_page(body, kind, url)
+            failure, wait = BootstrapError(f"its page ends {left} bytes early"), None
+        self._silent[place] = str(failure)
+        raise TransientError(failure, retry_after=wait)  # type: ignore[arg-type] # it is raised as it is
 
 
 class _SameOrigin(HTTPRedirectHandler):
@@ -224,34 +282,13 @@ class _SameOrigin(HTTPRedirectHandler):
         return new
 
 
-class _Anchors(HTMLParser):
-    """Collects links, and the page's base."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.base = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        target = dict(attrs).get("href")
-        if tag == "a" and target:
-            self.links.append(target)
-        elif tag == "base" and target:
-            self.base = target
-
-
-def _html_links(text: str, url: str) -> Iterator[Link]:
-    parser = _Anchors()
-    parser.feed(text)
-    for target in parser.links:
-        bare, fragment = urldefrag(urljoin(urljoin(url, parser.base), target))
-        match = _HASH.search(fragment)
-        yield Link(unquote(urlsplit(bare).path.rpartition("/")[2]), bare, match[1] if match else "")
-
-
-def _json_links(text: str, url: str) -> Iterator[Link]:
-    for entry in json.loads(text).get("files", []):
-        yield Link(entry["filename"], urljoin(url, entry["url"]), entry.get("hashes", {}).get("sha256", ""))
+def _unfit(links: Iterable[Link], requirement: Requirement) -> str:
+    """Say why none of the files is taken."""
+    start = f"{requirement.name.replace('-', '_')}-{requirement.version}-"
+    others = [link.filename for link in links if link.filename.lower().startswith(start)]
+    if not others:
+        return f"it has no version {requirement.version}"
+    return f"no file of it has the hash that is known, or fits this machine: {', '.join(sorted(others)[:5])}"
 
 
 def _indexes(config: Any) -> list[str]:  # noqa: ANN401 - crossdock is importable only once its source was named
@@ -281,9 +318,9 @@ def _simple(url: str) -> str:
 
 
 def _shown(text: str) -> str:
-    from crossdock.store.urls import scrub
+    from crossdock.store.urls import redact, scrub
 
-    return scrub(text)
+    return redact(text) if "://" in text and " " not in text else scrub(text)
 
 
 def _is_wheel_of(link: Link, requirement: Requirement) -> bool:
@@ -318,7 +355,7 @@ def write_zipapp(source: Path, requirements: Iterable[Requirement], wheels: Path
     """
     entries = {"__main__.py": _MAIN.encode()}
     for path in sorted((source / "crossdock").rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
             entries[path.relative_to(source).as_posix()] = path.read_bytes()
     found = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in sorted(wheels.glob("*.whl"))}
     for requirement in requirements:

@@ -1,8 +1,9 @@
 """Puts bytecode into ``crossdock.pyz``, so that actions need not compile it each time they start.
 
 The bytecode is that of the Python that runs this. One of another release passes over it and reads the source, which
-stays beside it ("Compiled Python files", The import system). Run it with ``PYTHONHASHSEED=0``: the order of sets in
-bytecode depends on it.
+stays beside it ("Compiled Python files", The import system). It is the same on every machine with that Python: run it
+with ``-I -S -B -X utf8``, so that neither variables nor installed packages nor the locale count. Since 3.11 the order
+of sets in bytecode does not depend on hashes, which differ from run to run.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> None:
 
 def bytecode(name: str, text: bytes) -> bytes:
     """Return a module as a ``.pyc`` file has it."""
-    code = compile(text, name, "exec", dont_inherit=True)
+    code = compile(text, name, "exec", dont_inherit=True, optimize=0)
     return b"".join((importlib.util.MAGIC_NUMBER, _FLAGS, importlib.util.source_hash(text), marshal.dumps(code)))
 
 

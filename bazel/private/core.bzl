@@ -1,6 +1,7 @@
 """How actions run crossdock itself: the zipapp, on the Python of the machine that runs the action."""
 
 load(":exec_python.bzl", "ExecPythonInfo", "needs_path")
+load(":host_python.bzl", "PYTHON_OPTIONS")
 
 CORE_ATTRS = {
     "_core": attr.label(
@@ -41,7 +42,7 @@ def run_core(
     """
     python = ctx.attr._exec_python[ExecPythonInfo]
     head = ctx.actions.args()
-    head.add("-I")
+    head.add_all(PYTHON_OPTIONS)
     head.add(ctx.file._core)
     head.add(command)
     arguments = arguments if type(arguments) == "list" else [arguments]
@@ -52,28 +53,12 @@ def run_core(
         arguments = [head] + arguments,
         env = env,
         executable = python.interpreter or python.path,
-        execution_requirements = {"supports-path-mapping": "1"} | execution_requirements,
+        # No command that an action runs needs a network; build backends of projects might like one.
+        execution_requirements = {"block-network": "1", "supports-path-mapping": "1"} | execution_requirements,
         inputs = depset([ctx.file._core], transitive = [inputs if type(inputs) == "depset" else depset(inputs)]),
         mnemonic = mnemonic,
         outputs = outputs,
         progress_message = progress_message,
         tools = python.files,
         use_default_shell_env = needs_path(python),
-    )
-
-def core_command(ctx):
-    """Says how a program that is run later runs crossdock.
-
-    Args:
-        ctx: The rule's context; the rule has CORE_ATTRS.
-
-    Returns:
-        A struct: `program`, a File or the path of one; `arguments`, strings and Files to come before the name of a
-        command; `files`, a depset of all that has to be there.
-    """
-    python = ctx.attr._exec_python[ExecPythonInfo]
-    return struct(
-        arguments = ["-I", ctx.file._core],
-        files = depset([ctx.file._core], transitive = [python.files]),
-        program = python.interpreter or python.path,
     )

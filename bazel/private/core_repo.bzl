@@ -1,6 +1,6 @@
 """The repositories of crossdock's own program: the zipapp, and what is fetched for it by hash."""
 
-load(":host_python.bzl", "HOST_CORE", "host_python", "run_python")
+load(":host_python.bzl", "HOST_CORE", "run_python")
 
 _BOOTSTRAP = Label("//bazel/private:bootstrap.py")
 _PREBUILT = "crossdock.pyz"
@@ -9,10 +9,28 @@ def _source(rctx):
     """Gives the folder of this module's source."""
     return rctx.path(_BOOTSTRAP).dirname.dirname.dirname.get_child("src")
 
+def _cached(rctx, requirements):
+    """Takes wheels by their hashes from Bazel's cache of repositories; gives their paths, or None if it has not all."""
+    paths = []
+    for line in rctx.read(requirements).splitlines():
+        if not line or line.startswith("#"):
+            continue
+        parts = line.split(" --hash=sha256:")
+        path = "wheels/%s.whl" % parts[0].replace("==", "-")
+
+        # Which of several hashes is that of this machine's wheel is for its name to say, which an index knows.
+        if len(parts) != 2 or not rctx.download(url = [], output = path, sha256 = parts[1], allow_fail = True).success:
+            return None
+        paths.append(path)
+    return paths
+
 def _fetch(rctx, requirements, host = None):
     """Fetches wheels by hash from the user's index into the folder `wheels`; gives their paths."""
     rctx.watch(_BOOTSTRAP)
     rctx.watch(requirements)
+    cached = _cached(rctx, requirements)
+    if cached:
+        return cached
     arguments = [
         rctx.path(_BOOTSTRAP),
         "resolve",
@@ -24,7 +42,7 @@ def _fetch(rctx, requirements, host = None):
     answer = run_python(rctx, "Looking for wheels of crossdock", arguments + (["--host", host] if host else []))
     paths = []
     for file in json.decode(answer):
-        path = "wheels/" + file["filename"]
+        path = "wheels/%s.whl" % file["requirement"].replace("==", "-")
         rctx.download(
             url = [file["url"]],
             auth = {file["url"]: file["auth"]} if file["auth"] else {},
@@ -54,7 +72,7 @@ def _watch_sources(rctx, top):
         if place == len(folders):
             return
         for path in folders[place].readdir(watch = "yes"):
-            if path.basename == "__pycache__":
+            if path.basename == "__pycache__" or path.basename.startswith("."):
                 continue
             if path.is_dir:
                 folders.append(path)
@@ -65,10 +83,7 @@ def _compile_for_host(rctx):
     """Makes a copy with bytecode for what runs on this machine at repository time; no action sees it."""
     script = rctx.path(Label("//bazel/private:compile_core.py"))
     rctx.watch(script)
-    arguments = [host_python(rctx), "-s", "-B", script, rctx.path("crossdock.pyz"), rctx.path(HOST_CORE)]
-    result = rctx.execute(arguments, environment = {"PYTHONHASHSEED": "0"})
-    if result.return_code != 0:
-        fail("Compiling crossdock failed (exit code %d)\n%s" % (result.return_code, result.stderr.strip()))
+    run_python(rctx, "Compiling crossdock", ["-S", script, rctx.path("crossdock.pyz"), rctx.path(HOST_CORE)])
 
 def _core_repo_impl(rctx):
     prebuilt = rctx.path(_BOOTSTRAP).dirname.get_child(_PREBUILT)

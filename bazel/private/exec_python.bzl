@@ -1,5 +1,7 @@
 """The Python that actions run on: that of the machine they run on, never the target's."""
 
+load(":transitions.bzl", "ALLOWLIST", "tool_transition")
+
 _TOOLCHAIN = "@bazel_tools//tools/python:toolchain_type"
 _FIRST = (3, 11)
 
@@ -42,6 +44,8 @@ def _exec_python_impl(ctx):
 
 exec_python = rule(
     implementation = _exec_python_impl,
+    attrs = ALLOWLIST,
+    cfg = tool_transition,
     doc = "Finds the Python of the configuration it is built in. Depend on it with `cfg = \"exec\"`.",
     toolchains = [_TOOLCHAIN],
 )

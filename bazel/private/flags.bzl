@@ -1,6 +1,7 @@
 """Flags that hold a version, and what their values are when nothing is said."""
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
+load("@rules_python//python:versions.bzl", "MINOR_MAPPING")
 
 # The flags of //bazel/config and their defaults. The BUILD file there says the same; a test compares them.
 FLAG_DEFAULTS = {
@@ -10,6 +11,46 @@ FLAG_DEFAULTS = {
     "musl": "1.2",
     "python_version": "3.11",
 }
+
+# The flag of rules_python that its toolchains are chosen by. Releases from before Python 3.12 have one that takes no
+# series and chooses nothing; there is nothing to set there.
+RULES_PYTHON_VERSION = [
+    str(Label("@rules_python//python/config_settings:python_version")),
+] if any([int(series.split(".")[1]) >= 12 for series in MINOR_MAPPING]) else []
+
+def series_of(version):
+    """Gives the series of a version of Python.
+
+    Args:
+        version: As in `3.12.4`; may be empty.
+
+    Returns:
+        As in `3.12`.
+    """
+    return ".".join(version.split(".")[:2])
+
+def python_disagreement(ours, theirs):
+    """Says what is wrong where crossdock and rules_python are set to different Pythons.
+
+    Args:
+        ours: The value of `//bazel/config:python_version`.
+        theirs: That of rules_python's flag; empty if it is not set.
+
+    Returns:
+        A message, or None.
+    """
+    if not theirs or series_of(theirs) == ours:
+        return None
+    return "\n".join([
+        "its wheels are those for Python %s, but rules_python is set to Python %s" % (ours, theirs),
+        "  why: the wheels are chosen by @crossdock//bazel/config:python_version, the interpreter by " +
+        "@rules_python//python/config_settings:python_version",
+        "  hint: set both to the same series, in .bazelrc say",
+        "        build --@crossdock//bazel/config:python_version=%s" % series_of(theirs),
+        "        build --@rules_python//python/config_settings:python_version=%s" % series_of(theirs),
+        "        For one application: `python_version` of crossdock's rules sets both, that of py_binary and py_test " +
+        "only rules_python's.",
+    ])
 
 def version_problem(value, majors = []):
     """Says what is wrong with a version.

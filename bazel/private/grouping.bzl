@@ -8,6 +8,9 @@ MAX_LARGE_LAYERS = 60
 
 GROUPINGS = ["wheel", "grouped"]
 
+# What the command line does unless a project's settings say otherwise, which actions compare with this.
+PROJECT_GROUPING = "grouped"
+
 def _by_size(wheel):
     return (-wheel.size, wheel.name)
 

@@ -1,5 +1,8 @@
 """The Python that repository rules and the module extension run: one that this machine has."""
 
+# No variable, no installed package of a user and no locale counts, and nothing is written beside the interpreter.
+PYTHON_OPTIONS = ["-I", "-B", "-X", "utf8"]
+
 # The zipapp with bytecode for this machine's Python, if it was made here.
 HOST_CORE = "host.pyz"
 
@@ -95,15 +98,15 @@ def run_python(rctx, what, arguments, environment = {}, timeout = 600):
     Args:
         rctx: repository_ctx or module_ctx.
         what: What it is run for, for the message if it fails.
-        arguments: Its arguments, without `-I`.
+        arguments: Its arguments, without PYTHON_OPTIONS.
         environment: Further environment variables.
         timeout: Seconds it may take.
 
     Returns:
         What it printed; or fails with its message.
     """
-    arguments = [host_python(rctx), "-I"] + arguments
-    result = rctx.execute(arguments, environment = {"PYTHONUTF8": "1"} | environment, timeout = timeout, quiet = True)
+    arguments = [host_python(rctx)] + PYTHON_OPTIONS + arguments
+    result = rctx.execute(arguments, environment = environment, timeout = timeout, quiet = True)
     if result.return_code != 0:
         fail("%s failed (exit code %d)\n%s" % (what, result.return_code, result.stderr.strip() or result.stdout.strip()))
     return result.stdout

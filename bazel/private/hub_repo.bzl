@@ -11,7 +11,7 @@ _HEADER = "# Made by crossdock's module extension of a lock file.\n"
 _BZL = Label("//bazel/private:hub_repo.bzl")
 
 def _load(file, symbols):
-    return "load(%s, %s)\n" % (_quoted(str(_BZL.relative(":" + file))), ", ".join([_quoted(symbol) for symbol in symbols]))
+    return "load(%s, %s)\n" % (_quoted(str(_BZL.same_package_label(file))), ", ".join([_quoted(symbol) for symbol in symbols]))
 
 def _quoted(text):
     return json.encode(text)
@@ -126,22 +126,19 @@ def target_build(nodes, repositories):
         lines.append("wheel_library(%s)\n" % ", ".join(attributes))
     return "".join(lines)
 
-def scripts_of(name, package, listed):
+def scripts_of(name, listed):
     """Gives the names of console scripts that a distribution gets targets for.
 
     A lock does not say which ones there are; the wheel does, but looking would fetch it. Its own name is the likely one.
 
     Args:
         name: The distribution's name.
-        package: What hub.json says of it.
         listed: What the user names.
 
     Returns:
         Sorted names.
     """
-    known = package.get("scripts")
-    guessed = [name, name.replace("-", "_")] if known == None else known
-    return sorted({script: None for script in guessed + listed}.keys())
+    return sorted({script: None for script in [name, name.replace("-", "_")] + listed}.keys())
 
 def _hub_repo_impl(rctx):
     data = json.decode(rctx.attr.data)
@@ -149,7 +146,7 @@ def _hub_repo_impl(rctx):
     slugs = {key: slug(key) for key in sorted(data["targets"])}
     rctx.file("BUILD.bazel", root_build(data, slugs) + _no_target(hub, "@%s" % hub, slugs), executable = False)
     for name, package in data["packages"].items():
-        scripts = scripts_of(name, package, rctx.attr.scripts.get(name, []))
+        scripts = scripts_of(name, rctx.attr.scripts.get(name, []))
         rctx.file(name + "/BUILD.bazel", package_build(hub, name, package, scripts, slugs), executable = False)
     for key, name in slugs.items():
         nodes = nodes_of(hub, data, key)

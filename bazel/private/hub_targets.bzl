@@ -1,6 +1,4 @@
-"""The targets of a hub: how users spell them, and how `select()` tells them from one another."""
-
-load(":flags.bzl", "FLAG_DEFAULTS")
+"""The targets of a hub: what they are called, and how `select()` tells them from one another."""
 
 _OS = {"darwin": "osx", "linux": "linux", "macos": "osx", "windows": "windows"}
 _CPU = {
@@ -17,37 +15,6 @@ _CPU = {
     "x86_64": "x86_64",
 }
 _LIBC = ["glibc", "musl"]
-
-def with_defaults(target):
-    """Completes a target by what the flags are by default, where it leaves something open.
-
-    Args:
-        target: As users spell it: `linux/arm64`, `linux/arm64+musl 3.12`, `darwin/arm64+macos14.0 3.13t`.
-
-    Returns:
-        The target with floor and Python. Runtimes and triples keep their own floors.
-    """
-    words = target.split(" ")
-    platform = words[0]
-    python = words[1:] or ([] if _is_runtime(platform) else [FLAG_DEFAULTS["python_version"]])
-    lower = platform.lower()
-    if "+" in lower:
-        kind = lower.partition("+")[2]
-        floor = FLAG_DEFAULTS[kind] if kind in ["glibc", "musl", "macos"] else ""
-    else:
-        kind = "" if _is_runtime(platform) else {"darwin": "macos", "linux": "glibc", "macos": "macos"}.get(_system(lower), "")
-        floor = "+" + kind + FLAG_DEFAULTS[kind] if kind else ""
-    return " ".join([platform + floor] + python)
-
-def _system(platform):
-    for separator in ["/", "_", "-"]:
-        if separator in platform:
-            return platform.partition(separator)[0]
-    return ""
-
-def _is_runtime(platform):
-    """Whether it names a runtime (`aws-lambda-python3.13/arm64`) or a file, which say all."""
-    return "-" in platform.partition("/")[0] or platform.endswith(".json")
 
 def slug(key):
     """Makes a target's name of its key.

@@ -3,7 +3,8 @@
 load(":app.bzl", "app_of", "is_python", "runfiles_path")
 load(":app_layer_aspect.bzl", "AppLayerInfo", "app_layer_aspect")
 load(":core.bzl", "CORE_ATTRS", "run_core")
-load(":grouping.bzl", "GROUPINGS")
+load(":exceptions.bzl", "EXCEPTION_ATTRS", "exceptions_file")
+load(":grouping.bzl", "GROUPINGS", "PROJECT_GROUPING")
 load(":image_outputs.bzl", "image_output_groups")
 load(":layers.bzl", "APP", "program_layer", "project_layer", "wheel_layers")
 load(":project.bzl", "ProjectInfo")
@@ -11,9 +12,13 @@ load(":providers.bzl", "BaseInfo", "ImageInfo", "PyAppInfo")
 load(":target.bzl", "TargetInfo", "require_target")
 load(":transitions.bzl", "TARGET_ATTRS", "target_transition")
 
+_PYTHON_MODULE = ["/app/.venv/bin/python", "-m"]
+
 def _base_of(ctx, target, python):
     """The base an image stands on, or None for scratch."""
     base = ctx.attr.base[BaseInfo] if ctx.attr.base and (python or not ctx.attr.base_is_default) else None
+    if base and base.problem:
+        fail("%s: %s" % (ctx.label, base.problem))
     if not base or not base.metadata:
         if not python:
             return None
@@ -45,11 +50,11 @@ def _settings(ctx, entrypoint):
 def _python_parts(ctx, target, app, project):
     """Layers of a Python application, and the arguments that say how it is started."""
     python = target.python_spelling
-    grouping = ctx.attr.layers or ("grouped" if project else "wheel")
+    grouping = ctx.attr.layers or (PROJECT_GROUPING if project else "wheel")
     layers = wheel_layers(ctx, app.wheels, grouping, python)
     if project:
         return layers + [project_layer(ctx, app.own_wheel, python)], None
-    if not app.main and not ctx.attr.entrypoint:
+    if not app.main and not app.main_module and not ctx.attr.entrypoint:
         fail(("%s: nothing says what of %s is to be run: it has no main\n" +
               "  Give a py_binary, or an entrypoint, as in entrypoint = [\"/app/.venv/bin/python\", \"-m\", \"app\"].") % (
             ctx.label,
@@ -67,8 +72,7 @@ def _program_parts(ctx):
             ctx.attr.binary.label,
             "the image's platform",
         ))
-    data = [file for file in default.default_runfiles.files.to_list() if file != executable] if default.default_runfiles else []
-    return program_layer(ctx, executable, data), "%s/%s" % (APP, executable.basename)
+    return program_layer(ctx, executable, default.default_runfiles), "%s/%s" % (APP, executable.basename)
 
 def _image_impl(ctx):
     target = require_target(ctx, ctx.attr._target)
@@ -80,8 +84,9 @@ def _image_impl(ctx):
     args = ctx.actions.args()
     inputs = []
     if python:
-        layers, main = _python_parts(ctx, target, app_of(ctx.attr.binary, target, str(ctx.label)), project)
-        entrypoint = ctx.attr.entrypoint
+        app = app_of(ctx.attr.binary, target, str(ctx.label))
+        layers, main = _python_parts(ctx, target, app, project)
+        entrypoint = ctx.attr.entrypoint or (_PYTHON_MODULE + [app.main_module] if app.main_module else [])
         if main and not entrypoint:
             args.add("--main", runfiles_path(main))
     else:
@@ -91,6 +96,8 @@ def _image_impl(ctx):
     if project:
         args.add("--project", project.pyproject)
         inputs.append(project.pyproject)
+        if not ctx.attr.layers:
+            args.add("--layers", PROJECT_GROUPING)
     else:
         args.add("--name", ctx.attr.image_name or ctx.label.name)
     if base:
@@ -102,6 +109,8 @@ def _image_impl(ctx):
     args.add_all([layer.metadata for layer in layers], before_each = "--layer")
     settings = _settings(ctx, entrypoint)
     args.add("--settings", settings)
+    exceptions = exceptions_file(ctx)
+    args.add_all(exceptions, before_each = "--exceptions")
     outputs = [ctx.actions.declare_file("%s.%s.json" % (ctx.label.name, part)) for part in ("manifest", "config", "image")]
     for option, file in zip(["--manifest", "--config", "--image"], outputs):
         args.add(option, file)
@@ -109,7 +118,7 @@ def _image_impl(ctx):
         ctx,
         "image",
         args,
-        inputs = depset(inputs + [settings] + [layer.metadata for layer in layers]),
+        inputs = depset(inputs + [settings] + exceptions + [layer.metadata for layer in layers]),
         outputs = outputs,
         mnemonic = "CrossdockImage",
         progress_message = "Putting together and proving image %{label}",
@@ -131,7 +140,7 @@ image = rule(
     implementation = _image_impl,
     cfg = target_transition,
     doc = "An image for one platform: base, interpreter, wheels and configuration all follow that platform.",
-    attrs = TARGET_ATTRS | CORE_ATTRS | {
+    attrs = TARGET_ATTRS | CORE_ATTRS | EXCEPTION_ATTRS | {
         "annotations": attr.string_dict(doc = "Annotations of manifest and index."),
         "base": attr.label(providers = [BaseInfo], doc = "What the image stands on; without it, nothing (not for Python)."),
         "base_is_default": attr.bool(doc = "Whether `base` was not asked for, and counts for Python only."),

@@ -1,9 +1,10 @@
 """Images and indexes with all that belongs to them."""
 
+load(":exceptions.bzl", "encoded_exceptions")
 load(":image.bzl", "image")
 load(":index.bzl", "image_index")
 load(":load.bzl", "image_load")
-load(":naming.bzl", "DEFAULT_PLATFORMS", "binary_for", "clean_name", "image_ending", "platform_label", "platform_variants")
+load(":naming.bzl", "DEFAULT_PLATFORMS", "binary_for", "clean_name", "image_ending", "platform_label", "platform_name", "platform_variants")
 load(":push.bzl", "image_push")
 
 def _base_attributes(base, language):
@@ -12,7 +13,7 @@ def _base_attributes(base, language):
         return {"base": base}
     return {"base": Label("//bazel/config:base"), "base_is_default": True}
 
-def container_image(name, binary, base = None, platform = None, env = {}, entrypoint = [], language = "", tag = "", **kwargs):
+def container_image(name, binary, base = None, platform = None, env = {}, entrypoint = [], language = "", tag = "", exceptions = [], **kwargs):
     """An image for one platform: with the platform's wheels, on the platform's base, with its configuration.
 
     `--output_groups=` writes it as `oci_layout` (a folder), `oci_tar` or `docker_archive`.
@@ -28,16 +29,19 @@ def container_image(name, binary, base = None, platform = None, env = {}, entryp
         entrypoint: What is run when a container starts; the binary if left out.
         language: `python` or another one; found by itself if left out.
         tag: Name and tag in archives; `<name>:latest` if left out.
+        exceptions: Exceptions to the proof: dicts with `package` or `path` or both, perhaps `code`, `reason`, and `expires`,
+            the last day it counts, as in `"2027-01-31"`, or `"never"`.
         **kwargs: `labels`, `annotations`, `user`, `ports`, `layers`, `python_version`, `freethreaded`, `glibc`, `musl`, and
             what all rules take.
     """
     where = "container_image(name = %r) in //%s" % (name, native.package_name())
     image(
         name = name,
-        binary = binary,
+        binary = binary_for(binary, platform_name(str(platform))) if platform else binary,
         platform = platform_label(platform, where + ": platform") if platform else None,
         env = env,
         entrypoint = [entrypoint] if type(entrypoint) == "string" else entrypoint,
+        exceptions = encoded_exceptions(exceptions, where),
         tag = tag or clean_name(name) + ":latest",
         **(kwargs | _base_attributes(base, language))
     )
@@ -84,8 +88,7 @@ def multiplatform_image(
     where = "multiplatform_image(name = %r) in //%s" % (name, native.package_name())
     variants = platform_variants(platforms, where + ": platforms")
     own = {"linux_amd64": binary_amd64, "linux_arm64": binary_arm64}
-    existing = native.existing_rules().keys()
-    binaries = {ending: own.get(ending) or (binary_for(binary, ending, existing) if binary else None) for ending in variants}
+    binaries = {ending: own.get(ending) or (binary_for(binary, ending) if binary else None) for ending in variants}
     missing = [ending for ending, value in binaries.items() if not value]
     if missing:
         fail("%s: there is no binary for %s: give binary, or %s" % (
@@ -117,7 +120,8 @@ def multiplatform_image(
     _running(name, app, variants, registry, repository, remote_tags, common | {"visibility": visibility})
 
 def _running(name, app, variants, registry, repository, remote_tags, common):
-    """Targets that load and push."""
+    """Targets that load and push. `//...` leaves them out: they take the contents of all layers, which images need not."""
+    common = common | {"tags": common.get("tags", []) + ["manual"]}
     endings = [image_ending(ending) for ending in variants]
     image_load(name = name + "_load", image = ":%s_%s" % (name, endings[0]), tag = app + ":latest", **common)
     for ending in endings:

@@ -4,10 +4,11 @@ load(":app.bzl", "add_files", "app_of")
 load(":app_aspect.bzl", "app_aspect")
 load(":artifact.bzl", "ArtifactInfo")
 load(":core.bzl", "CORE_ATTRS", "run_core")
-load(":naming.bzl", "binary_for", "platform_label", "platform_name", "platform_variants")
-load(":project.bzl", "ProjectInfo")
+load(":exceptions.bzl", "EXCEPTION_ATTRS", "encoded_exceptions", "exceptions_file")
+load(":project.bzl", "ProjectInfo", "add_project_files")
 load(":target.bzl", "TargetInfo", "require_target")
 load(":transitions.bzl", "TARGET_ATTRS", "target_transition")
+load(":variants.bzl", "by_platform")
 
 _KINDS = ["function", "layer", "deps", "app"]
 
@@ -29,11 +30,15 @@ def _zip_impl(ctx):
     args.add("--target", spelled)
     args.add_all([wheel.file for wheel in app.wheels], before_each = "--wheel")
     inputs = [wheel.file for wheel in app.wheels]
-    if ProjectInfo in ctx.attr.binary:
-        project = ctx.attr.binary[ProjectInfo]
+    exceptions = exceptions_file(ctx)
+    project = ctx.attr.binary[ProjectInfo] if ProjectInfo in ctx.attr.binary else None
+    if project:
         args.add("--project", project.pyproject)
         args.add_all([project.wheel], before_each = "--own-wheel")
         inputs.extend([project.pyproject, project.wheel])
+
+        # Which of them are included is in its settings, which no rule can read.
+        add_project_files(args, project.files, project.folder)
     else:
         args.add("--name", ctx.label.name)
         add_files(args, app)
@@ -43,26 +48,31 @@ def _zip_impl(ctx):
         args.add("--without-boto3")
     if ctx.attr.direct_upload:
         args.add("--direct-upload")
+    args.add_all(exceptions, before_each = "--exceptions")
     args.add("--out", output)
     run_core(
         ctx,
         "zip",
         args,
-        inputs = depset(inputs, transitive = [app.sources]),
+        inputs = depset(inputs + exceptions, transitive = [app.sources] + ([project.files] if project else [])),
         outputs = [output],
         mnemonic = "CrossdockZip",
         progress_message = "Writing zip %{label}",
     )
     return [
         DefaultInfo(files = depset([output])),
-        ArtifactInfo(file = output, python = target.python_spelling, target = target.spelling),
+        ArtifactInfo(
+            exceptions = exceptions + ([project.pyproject] if project else []),
+            file = output,
+            target = spelled if ctx.attr.runtime else "aws-lambda-python%s/%s" % (target.python_spelling, target.arch),
+        ),
     ]
 
 lambda_zip = rule(
     implementation = _zip_impl,
     cfg = target_transition,
     doc = "A zip for one runtime of a cloud.",
-    attrs = TARGET_ATTRS | CORE_ATTRS | {
+    attrs = TARGET_ATTRS | CORE_ATTRS | EXCEPTION_ATTRS | {
         "binary": attr.label(mandatory = True, aspects = [app_aspect], doc = "A py_library, py_binary or py_project."),
         "direct_upload": attr.bool(doc = "Refuse a zip that is too large to be uploaded directly."),
         "handler": attr.string(doc = "What the runtime calls, as in `app.web.handler`."),
@@ -86,7 +96,7 @@ def _python_of(runtime, where):
         return "3." + digits[1:]
     fail("%s: runtime is %r, in which no Python version is named: take one as in \"aws-lambda-python3.13\"" % (where, runtime))
 
-def py_lambda_zip(name, binary, platform = None, platforms = None, runtime = "", python_version = "", visibility = None, **kwargs):
+def py_lambda_zip(name, binary, platform = None, platforms = None, runtime = "", python_version = "", exceptions = [], visibility = None, **kwargs):
     """A zip of a function or layer, or one for each of several platforms.
 
     Args:
@@ -97,38 +107,29 @@ def py_lambda_zip(name, binary, platform = None, platforms = None, runtime = "",
         runtime: The cloud's name of its runtime, as in `aws-lambda-python3.13`, `google-cloud-run-python313` or
             `azure-functions-python3.12`. If left out: AWS Lambda, with the Python of `python_version` or the flag.
         python_version: Python version; that of `runtime` if left out.
+        exceptions: Exceptions to the proof: see container_image.
         visibility: Who may depend on it.
         **kwargs: `handler`, `kind`, `without_boto3`, `direct_upload`, `glibc`, and what all rules take.
     """
     where = "py_lambda_zip(name = %r) in //%s" % (name, native.package_name())
-    if platform and platforms:
-        fail("%s: platform and platforms are both given: one zip, or one for each platform?" % where)
-    existing = native.existing_rules().keys()
-    kwargs = kwargs | {
-        "python_version": python_version or (_python_of(runtime, where) if runtime else ""),
-        "runtime": runtime,
-        "visibility": visibility,
-    }
-    if platforms == None:
-        lambda_zip(
-            name = name,
-            binary = binary_for(binary, platform_name(str(platform)), existing) if platform else binary,
-            platform = platform_label(platform, where + ": platform") if platform else None,
-            **kwargs
-        )
-        return
-    variants = platform_variants(platforms, where + ": platforms")
-    for ending, label in variants.items():
-        lambda_zip(
-            name = "%s_%s" % (name, ending),
-            binary = binary_for(binary, ending, existing),
-            platform = label,
-            **kwargs
-        )
-    native.filegroup(
+    series = _python_of(runtime, where) if runtime else python_version
+    if python_version and series != python_version:
+        fail("%s: python_version is %s, but its runtime %s has Python %s: leave python_version out" % (
+            where,
+            python_version,
+            runtime,
+            series,
+        ))
+    by_platform(
         name = name,
-        srcs = [":%s_%s" % (name, ending) for ending in variants],
-        tags = kwargs.get("tags", []),
-        testonly = kwargs.get("testonly", False),
+        make = lambda_zip,
+        binary = binary,
+        platform = platform,
+        platforms = platforms,
+        where = where,
+        exceptions = encoded_exceptions(exceptions, where),
+        python_version = series,
+        runtime = runtime,
         visibility = visibility,
+        **kwargs
     )

@@ -1,9 +1,21 @@
 """Small shell programs that start the core with what was built, for `bazel run` and `bazel test`."""
 
-load(":core.bzl", "CORE_ATTRS", "core_command")
+load(":core_tool.bzl", "CoreToolInfo")
 
-LAUNCHER_ATTRS = CORE_ATTRS | {
+_LAUNCHER = {
     "_launcher": attr.label(default = Label("//bazel/private:launcher.sh.tpl"), allow_single_file = True),
+}
+
+# Of rules that `bazel run` starts.
+RUN_ATTRS = _LAUNCHER | {
+    "_tool": attr.label(default = Label("//bazel/private:host_core_tool"), providers = [CoreToolInfo]),
+}
+
+# Of tests, which run where their execution group does. It asks nothing of that machine: left to itself, Bazel 9 looks for
+# one of the target's platform, which for these tests does not matter.
+TEST_EXEC_GROUPS = {"test": exec_group()}
+TEST_ATTRS = _LAUNCHER | {
+    "_tool": attr.label(default = Label("//bazel/private:core_tool"), cfg = config.exec("test"), providers = [CoreToolInfo]),
 }
 
 def _quoted(text):
@@ -12,26 +24,27 @@ def _quoted(text):
 def _spelled(part):
     return _quoted(part if type(part) == "string" else part.short_path)
 
-def launcher(ctx, runs, files):
+def launcher(ctx, runs, files, data = []):
     """Writes the program of a target.
 
     Files are put beside it under names of their own: those of several platforms may have one path in runfiles.
 
     Args:
-        ctx: context of a rule with `LAUNCHER_ATTRS`.
+        ctx: context of a rule with `RUN_ATTRS`, or with `TEST_ATTRS` and `TEST_EXEC_GROUPS`.
         runs: list of pairs: a command of the core, and a list of its arguments, str or File.
         files: list of File: all that the arguments name.
+        data: list of File: what has to be there in its own place.
 
     Returns:
         A `DefaultInfo`.
     """
-    core = core_command(ctx)
+    tool = ctx.attr._tool[CoreToolInfo]
     paths = {}
     for file in files:
         if file not in paths:
             stem = "%s/%s.files/%d" % (ctx.label.package, ctx.label.name, len(paths))
             paths[file] = "%s/%s" % (stem.removeprefix("/"), file.basename)
-    start = " ".join([_spelled(part) for part in [core.program] + core.arguments])
+    start = " ".join([_spelled(part) for part in tool.command])
     parameter_files = []
     lines = []
     for number, (command, arguments) in enumerate(runs):
@@ -62,9 +75,9 @@ def launcher(ctx, runs, files):
         executable = executable,
         files = depset([executable]),
         runfiles = ctx.runfiles(
-            parameter_files,
+            parameter_files + data,
             symlinks = {path: file for file, path in paths.items()},
-            transitive_files = core.files,
+            transitive_files = tool.files,
         ),
     )
 

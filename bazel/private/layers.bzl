@@ -1,6 +1,6 @@
 """The layers above a base, but that of a Python application's own files."""
 
-load(":app.bzl", "runfiles_path")
+load(":app.bzl", "add_runfiles", "runfiles_path")
 load(":core.bzl", "run_core")
 load(":grouping.bzl", "group_wheels")
 load(":providers.bzl", "LayerInfo")
@@ -84,21 +84,26 @@ def project_layer(ctx, own_wheel, python):
 def _data_row(file):
     return "%s\t%s" % (runfiles_path(file), file.path)
 
-def program_layer(ctx, executable, data):
+def program_layer(ctx, executable, runfiles):
     """Writes the layer of a program in any language, with its data.
 
     Args:
         ctx: context of a rule with `CORE_ATTRS`.
         executable: File: the program.
-        data: list of File: what it needs when it runs.
+        runfiles: runfiles or None: what it needs when it runs.
 
     Returns:
         A `LayerInfo`.
     """
     args = ctx.actions.args()
     args.add_all([executable], before_each = "--file", map_each = _program_row)
-    args.add_all(data, before_each = "--file", map_each = _data_row)
-    return _write(ctx, "app-layer", args, depset([executable] + data), _declare(ctx, "app"), "CrossdockAppLayer", "the program")
+    inputs = [executable]
+    if runfiles:
+        data = [file for file in runfiles.files.to_list() if file != executable]
+        args.add_all(data, before_each = "--file", map_each = _data_row)
+        add_runfiles(args, runfiles)
+        inputs += data + [entry.target_file for entry in runfiles.symlinks.to_list() + runfiles.root_symlinks.to_list()]
+    return _write(ctx, "app-layer", args, depset(inputs), _declare(ctx, "app"), "CrossdockAppLayer", "the program")
 
 def _program_row(file):
     return "%s/%s\t%s\tx" % (APP, file.basename, file.path)

@@ -1,7 +1,7 @@
 """Loading images into an engine on this machine."""
 
 load(":image_contents.bzl", "content_files", "image_contents")
-load(":launcher.bzl", "LAUNCHER_ATTRS", "content_arguments", "launcher")
+load(":launcher.bzl", "RUN_ATTRS", "content_arguments", "launcher")
 load(":providers.bzl", "ImageInfo", "IndexInfo")
 
 def _load_impl(ctx):
@@ -12,7 +12,7 @@ image_load = rule(
     implementation = _load_impl,
     executable = True,
     doc = "`bazel run` loads an image into docker, podman or containerd: `bazel run //app:app_image_load -- --engine podman`.",
-    attrs = LAUNCHER_ATTRS | {
+    attrs = RUN_ATTRS | {
         "image": attr.label(mandatory = True, providers = [[ImageInfo], [IndexInfo]], doc = "The image."),
         "tag": attr.string(mandatory = True, doc = "Its name there, as in `app:latest`."),
     },

@@ -96,22 +96,49 @@ def platform_variants(platforms, where):
         fail("%s: %s" % (where, problem))
     return variants
 
-def binary_for(binary, ending, existing):
-    """Finds the binary for a platform: what multiplatform_py_binary has made of the name, if it has made one.
+# buildifier: disable=unnamed-macro
+def local_name(binary):
+    """Finds the name of a target, if it is of the package whose BUILD file is read.
+
+    Args:
+        binary: str or Label, however it is spelled.
+
+    Returns:
+        A string, or None if it is another package's.
+    """
+    label = native.package_relative_label(binary)
+    return label.name if label == native.package_relative_label(":" + label.name) else None
+
+def platform_binary_name(name, ending, existing):
+    """Finds what multiplatform_py_binary has made of a name for a platform.
+
+    Args:
+        name: str: the name.
+        ending: str: the platform's, as in `platform_variants`.
+        existing: dict: the rules that the package has so far, by name.
+
+    Returns:
+        A string, or None if it has made nothing of it.
+    """
+    own = "%s_%s" % (name, ending)
+    return own if own in existing and existing[own]["kind"] == "platform_binary" else None
+
+# buildifier: disable=unnamed-macro
+def binary_for(binary, ending):
+    """Finds the binary for a platform: what multiplatform_py_binary has made of the name, if it stands above in this package.
+
+    If not, it is built for the platform as it is, which gives the same files, but takes toolchains of that platform.
 
     Args:
         binary: str or Label: the binary that is asked for.
-        ending: str: the platform's, as in `platform_variants`.
-        existing: names of the targets that the package has so far.
+        ending: str or None: the platform's, as in `platform_variants`.
 
     Returns:
         A label.
     """
-    if type(binary) != "string" or binary[0] in "/@":
-        return binary
-    name = binary.lstrip(":")
-    own = "%s_%s" % (name, ending)
-    return ":" + own if name in existing and own in existing else binary
+    name = local_name(binary)
+    own = platform_binary_name(name, ending, native.existing_rules()) if name and ending else None
+    return ":" + own if own else binary
 
 def image_ending(ending):
     """Shortens a platform's ending for images, which are for Linux: `linux_arm64` becomes `arm64`.

@@ -5,11 +5,12 @@ load(":app.bzl", "add_files", "app_of", "runfiles_path")
 load(":app_aspect.bzl", "app_aspect")
 load(":artifact.bzl", "ArtifactInfo")
 load(":core.bzl", "CORE_ATTRS", "run_core")
-load(":naming.bzl", "binary_for", "platform_label", "platform_name", "platform_variants")
+load(":exceptions.bzl", "EXCEPTION_ATTRS", "encoded_exceptions", "exceptions_file")
 load(":pex_runtime.bzl", "INHERIT_PATHS", "PexRuntimeInfo")
 load(":project.bzl", "ProjectInfo")
 load(":target.bzl", "TargetInfo", "require_target")
 load(":transitions.bzl", "TARGET_ATTRS", "target_transition")
+load(":variants.bzl", "by_platform")
 
 # As rules_py has it.
 _SHEBANG = "#!/usr/bin/env python3"
@@ -35,6 +36,8 @@ def _add_entry(ctx, args, app):
         args.add("--script", ctx.attr.script)
     elif app.main:
         args.add("--main", runfiles_path(app.main))
+    elif app.main_module:
+        args.add("--entry-point", app.main_module)
     elif not app.own_wheel:
         fail(("%s: nothing says what of %s is to be run: it has no main\n" +
               "  Give a py_binary, or entrypoint = \"package.module:function\", or script = \"name\".") % (ctx.label, ctx.attr.binary.label))
@@ -61,20 +64,26 @@ def _pex_impl(ctx):
         add_files(args, app)
     _add_entry(ctx, args, app)
     _add_options(ctx, args, project)
+    exceptions = exceptions_file(ctx)
+    args.add_all(exceptions, before_each = "--exceptions")
     args.add_all("--runtime", [runtime.metadata, runtime.archive])
     args.add("--out", output)
     run_core(
         ctx,
         "pex",
         args,
-        inputs = depset(inputs, transitive = [app.sources]),
+        inputs = depset(inputs + exceptions, transitive = [app.sources]),
         outputs = [output],
         mnemonic = "CrossdockPex",
         progress_message = "Writing PEX %{label}",
     )
     return [
         DefaultInfo(executable = output, files = depset([output])),
-        ArtifactInfo(file = output, python = target.python_spelling, target = target.spelling),
+        ArtifactInfo(
+            exceptions = exceptions + ([project.pyproject] if project else []),
+            file = output,
+            target = "%s %s" % (target.spelling, target.python_spelling),
+        ),
     ]
 
 pex_binary = rule(
@@ -82,7 +91,7 @@ pex_binary = rule(
     cfg = target_transition,
     executable = True,
     doc = "A PEX file for one platform, written on the Python of the machine that builds, which resolves nothing anew.",
-    attrs = TARGET_ATTRS | CORE_ATTRS | {
+    attrs = TARGET_ATTRS | CORE_ATTRS | EXCEPTION_ATTRS | {
         "binary": attr.label(mandatory = True, aspects = [app_aspect], doc = "A py_binary, py_library or py_project."),
         "entrypoint": attr.string(doc = "Module, or `module:function`, to run in place of the binary's main file."),
         "inherit_path": attr.string(values = [""] + INHERIT_PATHS, doc = "Whether packages of the machine's Python are seen."),
@@ -99,7 +108,7 @@ pex_binary = rule(
     },
 )
 
-def py_pex_binary(name, binary, platform = None, platforms = None, inherit_path = "", env = {}, inject_env = {}, visibility = None, **kwargs):
+def py_pex_binary(name, binary, platform = None, platforms = None, inherit_path = "", env = {}, inject_env = {}, exceptions = [], visibility = None, **kwargs):
     """A PEX file, or one for each of several platforms.
 
     It is written on the exec platform's Python from wheels that the lock chose for the platform: nothing is resolved, and
@@ -114,40 +123,23 @@ def py_pex_binary(name, binary, platform = None, platforms = None, inherit_path 
             the PEX file's own.
         env: The same as `inject_env`.
         inject_env: Environment variables that are set where they are not.
+        exceptions: Exceptions to the proof: see container_image.
         visibility: Who may depend on it.
         **kwargs: `entrypoint`, `script`, `inject_args`, `python_interpreter_constraints`, `python_shebang`, `python_version`,
             `freethreaded`, `glibc`, `musl`, `macos`, and what all rules take.
     """
     where = "py_pex_binary(name = %r) in //%s" % (name, native.package_name())
-    if platform and platforms:
-        fail("%s: platform and platforms are both given: one PEX file, or one for each platform?" % where)
-    existing = native.existing_rules().keys()
-    kwargs = kwargs | {
-        "inherit_path": inherit_path,
-        "inject_env": env | inject_env,
-        "runtime": Label("//bazel/private:pex_runtime_" + (inherit_path or "false")),
-        "visibility": visibility,
-    }
-    if platforms == None:
-        pex_binary(
-            name = name,
-            binary = binary_for(binary, platform_name(str(platform)), existing) if platform else binary,
-            platform = platform_label(platform, where + ": platform") if platform else None,
-            **kwargs
-        )
-        return
-    variants = platform_variants(platforms, where + ": platforms")
-    for ending, label in variants.items():
-        pex_binary(
-            name = "%s_%s" % (name, ending),
-            binary = binary_for(binary, ending, existing),
-            platform = label,
-            **kwargs
-        )
-    native.filegroup(
+    by_platform(
         name = name,
-        srcs = [":%s_%s" % (name, ending) for ending in variants],
-        tags = kwargs.get("tags", []),
-        testonly = kwargs.get("testonly", False),
+        make = pex_binary,
+        binary = binary,
+        platform = platform,
+        platforms = platforms,
+        where = where,
+        exceptions = encoded_exceptions(exceptions, where),
+        inherit_path = inherit_path,
+        inject_env = env | inject_env,
+        runtime = Label("//bazel/private:pex_runtime_" + (inherit_path or "false")),
         visibility = visibility,
+        **kwargs
     )

@@ -8,11 +8,39 @@ load(":transitions.bzl", "ALLOWLIST", "canonical_transition")
 ProjectInfo = provider(
     doc = "A project's own part of an application.",
     fields = {
-        "metadata": "File: JSON about its wheel.",
+        "files": "depset[File]: the files of its folder.",
+        "folder": "str: its folder, as in short paths; empty or with a slash at its end.",
         "pyproject": "File: its pyproject.toml.",
         "wheel": "File: folder that holds its wheel alone.",
     },
 )
+
+# What lies about in a project's folder and is none of it.
+_NO_SOURCES = [
+    "**/__pycache__/**",
+    ".git/**",
+    ".venv/**",
+    "BUILD",
+    "BUILD.bazel",
+    "bazel-*/**",
+    "dist/**",
+]
+
+def add_project_files(args, files, folder):
+    """Adds the files of a project to a command's arguments, by where they are in its folder.
+
+    Args:
+        args: Args.
+        files: list or depset of File.
+        folder: as in `ProjectInfo`.
+    """
+    args.add_all(
+        files,
+        before_each = "--file",
+        allow_closure = True,
+        map_each = lambda file: "%s\t%s" % (file.short_path[len(folder):], file.path),
+        expand_directories = False,
+    )
 
 def _wheel_impl(ctx):
     folder = ctx.file.pyproject.dirname
@@ -25,34 +53,28 @@ def _wheel_impl(ctx):
                 folder or "the repository's root",
             ))
     wheel = ctx.actions.declare_directory(ctx.label.name + ".wheel")
-    metadata = ctx.actions.declare_file(ctx.label.name + ".json")
     args = ctx.actions.args()
     args.add("--pyproject", ctx.file.pyproject)
-    args.add_all(
-        [file for file in ctx.files.srcs if file != ctx.file.pyproject],
-        before_each = "--file",
-        allow_closure = True,
-        map_each = lambda file: "%s\t%s" % (file.short_path[len(short_folder):], file.path),
-    )
+    files = [file for file in ctx.files.srcs if file != ctx.file.pyproject]
+    add_project_files(args, files, short_folder)
     locks = [ctx.file.lock] if ctx.file.lock else []
     if locks:
         args.add("--lock", ctx.file.lock)
     builders = depset(transitive = [dependency[PyAppInfo].wheels for dependency in ctx.attr.build_deps]).to_list()
     args.add_all([builder.file for builder in builders], before_each = "--build-wheel")
     args.add_all([wheel], before_each = "--out", expand_directories = False)
-    args.add("--metadata", metadata)
     run_core(
         ctx,
         "own-wheel",
         args,
         inputs = depset([ctx.file.pyproject] + locks + ctx.files.srcs + [builder.file for builder in builders]),
-        outputs = [wheel, metadata],
+        outputs = [wheel],
         mnemonic = "CrossdockOwnWheel",
         progress_message = "Building the wheel of project %{label}",
     )
     return [
         DefaultInfo(files = depset([wheel])),
-        ProjectInfo(metadata = metadata, pyproject = ctx.file.pyproject, wheel = wheel),
+        ProjectInfo(files = depset(files), folder = short_folder, pyproject = ctx.file.pyproject, wheel = wheel),
     ]
 
 project_wheel = rule(
@@ -78,12 +100,7 @@ def _project_impl(ctx):
         DefaultInfo(files = depset([own.wheel])),
         own,
         PyAppInfo(
-            imports = depset(),
-            main = None,
-            own = own.metadata,
             own_wheel = own.wheel,
-            programs = depset(),
-            sources = depset(),
             wheels = depset(transitive = [app.wheels for app in apps]),
         ),
     ]
@@ -113,7 +130,7 @@ def py_project(name, pyproject = "pyproject.toml", srcs = None, deps = [], build
         **kwargs: What all rules take: `visibility`, `tags`, `testonly`, …
     """
     if srcs == None:
-        srcs = native.glob(["**"], exclude = ["BUILD", "BUILD.bazel", "**/__pycache__/**", "dist/**"], allow_empty = True)
+        srcs = native.glob(["**"], exclude = _NO_SOURCES, allow_empty = True)
     common = {key: value for key, value in kwargs.items() if key in ("visibility", "testonly", "target_compatible_with")}
     project_wheel(
         name = name + "_wheel",

@@ -22,15 +22,35 @@ WheelInfo = provider(
     },
 )
 
-PyAppInfo = provider(
-    doc = "A Python application without its interpreter: what images, PEX files and zips are made of.",
+_EMPTY = {
+    "imports": depset(),
+    "is_python": True,
+    "main": None,
+    "main_module": "",
+    "own_wheel": None,
+    "programs": depset(),
+    "root_symlinks": depset(),
+    "sources": depset(),
+    "symlinks": depset(),
+    "wheels": depset(),
+}
+
+def _py_app_info(**kwargs):
+    return _EMPTY | kwargs
+
+PyAppInfo, _ = provider(
+    doc = "A Python application without its interpreter: what images, PEX files and zips are made of. What is left out is empty.",
+    init = _py_app_info,
     fields = {
         "imports": "depset[str]: folders to import from, relative to the runfiles' root, as in PyInfo; wheels' own left out.",
+        "is_python": "bool: whether it is Python itself, and not just something that Python may be behind.",
         "main": "File or None: what is run.",
-        "own": "File or None: JSON about the project's own wheel, if the application is a project.",
-        "own_wheel": "File or None: that wheel.",
-        "programs": "depset[File]: those of the sources that are programs to be started; may be left out.",
+        "main_module": "str: the module that is run in place of a file.",
+        "own_wheel": "File or None: folder that holds the own wheel of the application alone, if it is a project.",
+        "programs": "depset[File]: those of the sources that are programs to be started.",
+        "root_symlinks": "depset[SymlinkEntry]: files that are elsewhere in runfiles, by the path from the runfiles' root.",
         "sources": "depset[File]: its files, first-party code and data, without wheels and without an interpreter.",
+        "symlinks": "depset[SymlinkEntry]: likewise, by the path in the main repository.",
         "wheels": "depset[WheelInfo]: the wheels it needs.",
     },
 )
@@ -41,6 +61,7 @@ BaseInfo = provider(
         "layers": "list[LayerInfo]: its layers, lowest first: the base's, an interpreter's, the environment's.",
         "metadata": "File: JSON with what is known of it (`base.json`).",
         "platform": "str: as in `linux/arm64`.",
+        "problem": "str or None: what is to be told if an image stands on it.",
     },
 )
 

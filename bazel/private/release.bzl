@@ -1,7 +1,7 @@
 """Applications that are released: their images, and what release tools read of them."""
 
 load(":images.bzl", "multiplatform_image")
-load(":naming.bzl", "DEFAULT_PLATFORMS", "platform_variants")
+load(":naming.bzl", "DEFAULT_PLATFORMS", "local_name", "platform_binary_name", "platform_variants")
 
 LANGUAGES = ["python", "go"]
 
@@ -88,16 +88,18 @@ def find_language(name, existing):
     """Finds the language of an application by the targets that its package has so far.
 
     Args:
-        name: str: name of its binary.
-        existing: dict from names of targets to their kinds of rule.
+        name: str or None: name of its binary, if that is in the same package.
+        existing: dict: the rules that the package has so far, by name.
 
     Returns:
         `python` or `go`, and what is wrong, or None.
     """
+    if not name:
+        return None, "language is not given, and cannot be found, since the binary is in another package: write language = \"python\" or \"go\""
     for target in (name + "_linux_amd64", name + "_linux_arm64", name):
-        kind = existing.get(target)
-        if not kind:
+        if target not in existing:
             continue
+        kind = existing[target]["kind"]
         if kind.startswith("go_"):
             return "go", None
         if kind.startswith("py_") or kind in _PYTHON_KINDS:
@@ -112,22 +114,21 @@ def find_language(name, existing):
         "declare the binary first, or write language = \"python\" or \"go\"",
     )
 
-def _binary_label(binary_target, name):
-    """The binary's label without a platform's ending."""
-    label = binary_target or name
-    if label[0] in "/@":
-        return label if ":" in label else "%s:%s" % (label, label.split("/")[-1])
-    return label if label.startswith(":") else ":" + label
-
 def _absolute(label):
     return str(native.package_relative_label(label))
 
-def _python_binaries(base, existing):
-    """The binaries of platforms, by their names; or one binary, if it is here and has none."""
-    name = base.split(":")[-1]
-    if base.startswith(":") and name in existing and (name + "_linux_amd64") not in existing:
-        return {"binary": base}
-    return {"binary": base} | {"binary_" + cpu: "%s_linux_%s" % (base, cpu) for cpu in ("amd64", "arm64")}
+def _python_binaries(binary, given):
+    """The binaries of platforms, and the one that the metadata names."""
+    name, existing = local_name(binary), native.existing_rules()
+    given = {key: value for key, value in given.items() if key in ("binary_amd64", "binary_arm64")}
+    if name in existing:
+        amd64 = platform_binary_name(name, "linux_amd64", existing)
+        return {"binary": binary} | given, (":" + amd64 if amd64 else binary)
+
+    # Nothing tells what is below this line, or in another package: the name is taken for one that multiplatform_py_binary gets.
+    label = str(native.package_relative_label(binary))
+    binaries = {"binary_" + cpu: "%s_linux_%s" % (label, cpu) for cpu in ("amd64", "arm64")} | given
+    return {"binary": binary} | binaries, binaries["binary_amd64"]
 
 def release_app(
         name,
@@ -183,10 +184,9 @@ def release_app(
         **kwargs: What multiplatform_image takes.
     """
     where = "release_app(name = %r) in //%s" % (name, native.package_name())
-    base_label = _binary_label(binary_target, name)
-    existing = {target: rule["kind"] for target, rule in native.existing_rules().items()}
+    binary = binary_target or name
     if not language:
-        language, problem = find_language(base_label.split(":")[-1].split("/")[-1], existing)
+        language, problem = find_language(local_name(binary), native.existing_rules())
         if problem:
             fail("%s: %s" % (where, problem))
     if language not in LANGUAGES:
@@ -199,9 +199,9 @@ def release_app(
         fail("%s: domain is missing: say what it belongs to, as in domain = \"api\", for its repository is <domain>-%s" % (where, name))
     if app_type not in APP_TYPES:
         fail("%s: app_type is %r: it has to be one of %s" % (where, app_type, ", ".join(APP_TYPES[1:])))
-    binaries = _python_binaries(base_label, existing) if language == "python" else {"binary": base_label}
-    endings = platform_variants(platforms, where + ": platforms").keys()
-    reference = binaries.get("binary_amd64") if "linux_amd64" in endings else None
+    binaries, reference = _python_binaries(binary, kwargs) if language == "python" else ({"binary": binary}, binary)
+    if "linux_amd64" not in platform_variants(platforms, where + ": platforms"):
+        reference = binary
     repo_name = custom_repo_name or "%s-%s" % (domain, name)
     ports = kwargs.pop("ports", None) or ([str(port)] if port else [])
     multiplatform_image(
@@ -221,7 +221,7 @@ def release_app(
         app_args = args,
         app_name = name,
         app_type = app_type,
-        binary_target = _absolute(reference or base_label),
+        binary_target = _absolute(reference),
         command = command,
         description = description,
         domain = domain,

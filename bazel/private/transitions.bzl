@@ -1,6 +1,6 @@
 """Configurations: for a platform, and for what is the same on all of them."""
 
-load(":flags.bzl", "FLAG_DEFAULTS")
+load(":flags.bzl", "FLAG_DEFAULTS", "RULES_PYTHON_VERSION", "series_of")
 
 _PLATFORMS = "//command_line_option:platforms"
 _MODE = "//command_line_option:compilation_mode"
@@ -24,13 +24,17 @@ def _target_impl(settings, attr):
             result[_FLAGS[name]] = value
     if attr.freethreaded:
         result[_FLAGS["freethreaded"]] = attr.freethreaded == "yes"
+    for flag in RULES_PYTHON_VERSION:
+        # Where users have set the two flags to different series, that is for wheels to tell.
+        theirs, ours = settings[flag], result[_FLAGS["python_version"]]
+        result[flag] = ours if not theirs or (attr.python_version and series_of(theirs) != ours) else theirs
     return result
 
 # For `rule(cfg = …)`: the rule and all below it are for the platform that its attributes name (TARGET_ATTRS).
 target_transition = transition(
     implementation = _target_impl,
-    inputs = [_PLATFORMS] + _FLAGS.values(),
-    outputs = [_PLATFORMS] + _FLAGS.values(),
+    inputs = [_PLATFORMS] + _FLAGS.values() + RULES_PYTHON_VERSION,
+    outputs = [_PLATFORMS] + _FLAGS.values() + RULES_PYTHON_VERSION,
 )
 
 TARGET_ATTRS = {
@@ -50,8 +54,12 @@ TARGET_ATTRS = {
     ),
 } | ALLOWLIST
 
+def _default_flags():
+    """What flags are where none counts; rules_python then takes the Python that it takes by default."""
+    return {_FLAGS[name]: value for name, value in FLAG_DEFAULTS.items()} | {flag: "" for flag in RULES_PYTHON_VERSION}
+
 def _canonical_impl(settings, _attr):
-    result = {_FLAGS[name]: value for name, value in FLAG_DEFAULTS.items()}
+    result = _default_flags()
     result |= {_FLAGS[name]: settings[_FLAGS[name]] for name in _KEPT}
     result[_PLATFORMS] = [str(Label("//platforms:canonical"))]
     result[_MODE] = "fastbuild"
@@ -61,5 +69,15 @@ def _canonical_impl(settings, _attr):
 canonical_transition = transition(
     implementation = _canonical_impl,
     inputs = [_FLAGS[name] for name in _KEPT],
-    outputs = [_PLATFORMS, _MODE] + _FLAGS.values(),
+    outputs = [_PLATFORMS, _MODE] + _FLAGS.values() + RULES_PYTHON_VERSION,
+)
+
+def _tool_impl(_settings, _attr):
+    return _default_flags()
+
+# For `rule(cfg = …)` of what actions run: it is the same one whatever the actions build.
+tool_transition = transition(
+    implementation = _tool_impl,
+    inputs = [],
+    outputs = _FLAGS.values() + RULES_PYTHON_VERSION,
 )

@@ -1,11 +1,28 @@
 """A distribution of a lock, for one target: what labels of a hub stand for."""
 
+load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("@rules_python//python:defs.bzl", "PyInfo")
+load(":flags.bzl", "RULES_PYTHON_VERSION", "python_disagreement")
 load(":providers.bzl", "PyAppInfo", "WheelInfo")
 load(":transitions.bzl", "ALLOWLIST", "canonical_transition")
 load(":wheel.bzl", "WheelTreeInfo")
 
+def _check_python(ctx):
+    """Refuses wheels of another Python than the one that rules_python is set to."""
+    theirs = ctx.attr._rules_python_version
+
+    # Machines that run actions have a Python of their own, and Bazel may reset flags for them.
+    if not theirs or "-exec" in ctx.bin_dir.path:
+        return
+    problem = python_disagreement(
+        ctx.attr._python_version[BuildSettingInfo].value,
+        theirs[BuildSettingInfo].value,
+    )
+    if problem:
+        fail("%s: %s" % (ctx.label, problem))
+
 def _wheel_library_impl(ctx):
+    _check_python(ctx)
     wheels = ctx.attr.wheel
     trees = [wheel[WheelTreeInfo].tree for wheel in wheels]
     files = depset([wheel[WheelInfo].file for wheel in wheels])
@@ -24,11 +41,6 @@ def _wheel_library_impl(ctx):
             ),
         ),
         PyAppInfo(
-            imports = depset(),
-            main = None,
-            own = None,
-            own_wheel = None,
-            sources = depset(),
             wheels = depset(
                 [wheel[WheelInfo] for wheel in wheels],
                 transitive = [dep[PyAppInfo].wheels for dep in ctx.attr.deps],
@@ -52,6 +64,8 @@ Without a wheel, it is only what it needs: an extra or a group.
             doc = "The wheel.",
             providers = [WheelInfo, WheelTreeInfo],
         ),
+        "_python_version": attr.label(default = "//bazel/config:python_version"),
+        "_rules_python_version": attr.label(default = RULES_PYTHON_VERSION[0] if RULES_PYTHON_VERSION else None),
     } | ALLOWLIST,
     provides = [PyInfo, PyAppInfo],
 )

@@ -13,31 +13,46 @@ def _local(rctx):
     if not path.exists:
         fail("%s: %s is not there\n  why: %s names it for %s\n  hint: put it there, or make the lock again" %
              (rctx.attr.filename, path, rctx.attr.anchor, rctx.attr.distribution))
+    rctx.watch(path)
     return path
 
 def _fetch(rctx, filename):
+    """Fetches the wheel; gives what is known of it then, or None."""
     local = _local(rctx)
     if local:
-        rctx.watch(local)
-        url = "file://" + ("" if str(local).startswith("/") else "/") + str(local).replace("%", "%25").replace(" ", "%20")
-        rctx.download(url = [url], output = filename, sha256 = rctx.attr.sha256)
-        return
+        # Not downloaded from a `file:` URL, in which few characters of paths mean themselves.
+        rctx.symlink(local, filename)
+        arguments = ["wheel-info", rctx.path(filename), "--sha256", rctx.attr.sha256]
+        return json.decode(run_core_command(rctx, "Reading %s" % local, arguments))
     urls = rctx.attr.urls
-    if urls:
-        auth = use_netrc(read_user_netrc(rctx), urls, {})
-        if rctx.download(url = urls, auth = auth, output = filename, sha256 = rctx.attr.sha256, allow_fail = True).success:
-            return
+    auth = use_netrc(read_user_netrc(rctx), urls, {})
+
+    # Without a URL this finds what Bazel's cache of repositories has by the hash; no index is asked then.
+    if rctx.download(url = urls, auth = auth, output = filename, sha256 = rctx.attr.sha256, allow_fail = True).success:
+        return None
 
     # The lock does not say where it is, or it is not there any more, or only users whom the index knows may read it.
     arguments = ["url", "--name", rctx.attr.distribution, "--filename", filename, "--sha256", rctx.attr.sha256]
+    for url in urls:
+        arguments += ["--tried", url]
     if rctx.attr.lock:
         arguments += ["--lock", rctx.path(rctx.attr.lock)]
     if rctx.attr.project:
         arguments += ["--project", rctx.path(rctx.attr.project)]
-    answer = json.decode(run_core_command(rctx, "Looking for %s" % filename, arguments))
+    what = "Looking for %s" % filename
+    if urls:
+        what += ", which could not be had from %s (Bazel's warning above says why)," % " or ".join([_shown(url) for url in urls])
+    answer = json.decode(run_core_command(rctx, what, arguments))
     url = answer["url"]
     auth = {url: answer["auth"]} if answer["auth"] else use_netrc(read_user_netrc(rctx), [url], {})
     rctx.download(url = [url], auth = auth, output = filename, sha256 = rctx.attr.sha256)
+    return None
+
+def _shown(url):
+    """Leaves out of a URL what may be secret."""
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("?")[0].partition("/")
+    return scheme + separator + host.split("@")[-1] + slash + path
 
 def is_pure(filename):
     """Says whether a wheel is the same for every platform, as its name has it (PEP 427).
@@ -81,10 +96,10 @@ def _wheel_repo_impl(rctx):
     filename = rctx.attr.filename
     if "/" in filename or "\\" in filename or not filename.endswith(".whl"):
         fail("%r is not the name of a wheel: make the lock, or its checked-in JSON, again" % filename)
-    _fetch(rctx, filename)
-    if rctx.attr.file_size:
+    info = _fetch(rctx, filename)
+    if info == None and rctx.attr.file_size:
         info = {"pure": is_pure(filename), "size": rctx.attr.file_size}
-    else:
+    elif info == None:
         info = json.decode(run_core_command(rctx, "Reading %s" % filename, ["wheel-info", rctx.path(filename)]))
 
     # Names and versions as the lock has them: what is made of the wheel says them.

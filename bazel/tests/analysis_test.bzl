@@ -1,7 +1,7 @@
 """What rules are made of and what they refuse, without building anything."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//bazel/private:app_aspect.bzl", "is_unpacked_wheel")
+load("//bazel/private:app_aspect.bzl", "app_aspect", "is_unpacked_wheel")
 load("//bazel/private:artifact.bzl", "ArtifactInfo")
 load("//bazel/private:providers.bzl", "ImageInfo", "IndexInfo", "PyAppInfo")
 
@@ -19,12 +19,14 @@ def _app_test_impl(ctx):
     asserts.equals(env, ctx.attr.main, app.main.basename)
     asserts.equals(env, ctx.attr.programs, [file.basename for file in app.programs.to_list()])
     imports = [path for path in app.imports.to_list() if not is_unpacked_wheel(path)]
-    asserts.equals(env, [True], [path.endswith("/bazel/tests/lib") for path in imports], str(imports))
+    asserts.equals(env, sorted(ctx.attr.imports), sorted([path.partition("/")[2] for path in imports]))
     return analysistest.end(env)
 
 app_test = analysistest.make(
     _app_test_impl,
+    extra_target_under_test_aspects = [app_aspect],
     attrs = {
+        "imports": attr.string_list(),
         "main": attr.string(),
         "programs": attr.string_list(),
         "sources": attr.string_list(),
@@ -67,9 +69,10 @@ def _index_test_impl(ctx):
         for file in first
         if file in second
     ]), "layers that both have are one file")
+    asserts.equals(env, [ctx.attr.own] * 2, [layers[-1].basename for layers in (first, second)])
     return analysistest.end(env)
 
-index_test = analysistest.make(_index_test_impl, attrs = {"shared": attr.string_list()})
+index_test = analysistest.make(_index_test_impl, attrs = {"own": attr.string(), "shared": attr.string_list()})
 
 def _metadata_test_impl(ctx):
     env = analysistest.begin(ctx)
@@ -94,7 +97,7 @@ def _launcher_test_impl(ctx):
     asserts.equals(env, sorted(files), sorted(named))
     asserts.equals(env, ctx.attr.files, len({file: None for file in files.values()}), "files of all platforms are there")
     script = [action for action in analysistest.target_actions(env) if action.mnemonic == "TemplateExpand"][0]
-    asserts.true(env, " %s '@" % ctx.attr.command in script.substitutions["%{commands}"], script.substitutions["%{commands}"])
+    asserts.true(env, " %s '--params=" % ctx.attr.command in script.substitutions["%{commands}"], script.substitutions["%{commands}"])
     return analysistest.end(env)
 
 launcher_test = analysistest.make(
@@ -106,7 +109,7 @@ def _artifact_test_impl(ctx):
     env = analysistest.begin(ctx)
     artifact = analysistest.target_under_test(env)[ArtifactInfo]
     asserts.equals(env, ctx.attr.file, artifact.file.basename)
-    asserts.equals(env, ctx.attr.target, artifact.target + " " + artifact.python)
+    asserts.equals(env, ctx.attr.target, artifact.target)
     action = _actions(env, ctx.attr.mnemonic)[0]
     wheels = [path for path in _paths(action.inputs) if path.endswith(".whl")]
     asserts.equals(env, ctx.attr.wheels, sorted([path.split("/")[-1] for path in wheels]))
@@ -122,12 +125,37 @@ artifact_test = analysistest.make(
     },
 )
 
+def _entry_test_impl(ctx):
+    env = analysistest.begin(ctx)
+    actions = analysistest.target_actions(env)
+    words = " ".join([word for action in actions if action.mnemonic in ("CrossdockImage", "CrossdockPex") for word in action.argv])
+    for argument in ctx.attr.arguments:
+        asserts.true(env, " %s " % argument in words, words)
+    settings = [json.decode(action.content) for action in actions if action.mnemonic == "FileWrite" and action.content.startswith("{")]
+    if ctx.attr.entrypoint:
+        asserts.equals(env, [ctx.attr.entrypoint], [setting["entrypoint"] for setting in settings if "entrypoint" in setting])
+    return analysistest.end(env)
+
+entry_test = analysistest.make(_entry_test_impl, attrs = {"arguments": attr.string_list(), "entrypoint": attr.string_list()})
+
 def _failure_test_impl(ctx):
     env = analysistest.begin(ctx)
     asserts.expect_failure(env, ctx.attr.words)
     return analysistest.end(env)
 
 failure_test = analysistest.make(_failure_test_impl, expect_failure = True, attrs = {"words": attr.string(mandatory = True)})
+
+def refused(name, make, words, **kwargs):
+    """Makes a target that cannot be made, and the test that it is told why.
+
+    Args:
+        name: Name of the target.
+        make: Rule or macro that makes it.
+        words: What the error has to say.
+        **kwargs: What the target is given.
+    """
+    make(name = name, tags = ["manual"], **kwargs)
+    failure_test(name = name + "_fails_test", target_under_test = ":" + name, words = words)
 
 def _targets_test_impl(ctx):
     env = analysistest.begin(ctx)

@@ -45,7 +45,7 @@ def fake_wheel(name, filename, file_size = 1000):
     )
 
 def _fake_base_impl(ctx):
-    return [BaseInfo(layers = [_layer(ctx, "base"), _layer(ctx, "environment")], metadata = _file(ctx, "base.json"), platform = ctx.attr.platform)]
+    return [BaseInfo(layers = [_layer(ctx, "base"), _layer(ctx, "environment")], metadata = _file(ctx, "base.json"), platform = ctx.attr.platform, problem = None)]
 
 fake_base = rule(
     implementation = _fake_base_impl,
@@ -56,7 +56,7 @@ fake_base = rule(
 def _fake_program_impl(ctx):
     executable = ctx.actions.declare_file(ctx.label.name)
     ctx.actions.write(executable, ctx.attr.content, is_executable = True)
-    return [DefaultInfo(executable = executable, runfiles = ctx.runfiles(ctx.files.data))]
+    return [DefaultInfo(executable = executable, runfiles = ctx.runfiles(ctx.files.data).merge_all([data[DefaultInfo].default_runfiles for data in ctx.attr.data]))]
 
 fake_program = rule(
     implementation = _fake_program_impl,

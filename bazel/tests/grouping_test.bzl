@@ -1,8 +1,10 @@
 """Which wheels share a layer; and that the command line says the same."""
 
 load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
-load("//bazel/private:core.bzl", "CORE_ATTRS", "core_command")
+load("//bazel/private:core_tool.bzl", "CoreToolInfo")
 load("//bazel/private:grouping.bzl", "GROUPINGS", "LARGE", "MAX_LARGE_LAYERS", "group_wheels")
+load("//bazel/private:launcher.bzl", "TEST_ATTRS", "TEST_EXEC_GROUPS")
+load(":script_test.bzl", "script_test")
 
 def _wheel(name, size, pure = True):
     return struct(name = name, pure = pure, size = size)
@@ -62,24 +64,14 @@ def _parity_test_impl(ctx):
         for case, wheels in CASES.items()
         for grouping in GROUPINGS
     ]))
-    script = ctx.actions.declare_file(ctx.label.name + ".py")
-    ctx.actions.write(script, _COMPARE)
-    core = core_command(ctx)
-    program = core.program if type(core.program) == "string" else core.program.short_path
-    executable = ctx.actions.declare_file(ctx.label.name + ".sh")
-    ctx.actions.write(executable, "#!/bin/sh\nexec '%s' -I '%s' '%s' '%s'\n" % (
-        program,
-        script.short_path,
-        core.arguments[1].short_path,
-        cases.short_path,
-    ), is_executable = True)
-    return [DefaultInfo(executable = executable, runfiles = ctx.runfiles([cases, script], transitive_files = core.files))]
+    return [script_test(ctx, _COMPARE, [ctx.attr._tool[CoreToolInfo].command[-1], cases])]
 
 grouping_parity_test = rule(
     implementation = _parity_test_impl,
     test = True,
     doc = "Compares the rules' division of wheels into layers with the core's.",
-    attrs = CORE_ATTRS,
+    exec_groups = TEST_EXEC_GROUPS,
+    attrs = TEST_ATTRS,
 )
 
 def grouping_tests(name):

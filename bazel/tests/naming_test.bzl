@@ -1,7 +1,7 @@
 """What things are called."""
 
 load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
-load("//bazel/private:naming.bzl", "PLATFORMS", "binary_for", "clean_name", "find_main", "find_variants", "image_ending", "platform_name")
+load("//bazel/private:naming.bzl", "PLATFORMS", "clean_name", "find_main", "find_variants", "image_ending", "platform_binary_name", "platform_name")
 load("//bazel/private:release.bzl", "find_language")
 
 def _platform_name_test_impl(ctx):
@@ -81,31 +81,29 @@ def _names_test_impl(ctx):
     for ending in PLATFORMS:
         asserts.equals(env, "app", clean_name("app_" + ending))
     asserts.equals(env, ["arm64", "arm64_musl", "macos_arm64"], [image_ending(e) for e in ["linux_arm64", "linux_arm64_musl", "macos_arm64"]])
-    existing = ["hello", "hello_linux_arm64", "go"]
-    asserts.equals(env, ":hello_linux_arm64", binary_for(":hello", "linux_arm64", existing))
-    asserts.equals(env, ":hello_linux_arm64", binary_for("hello", "linux_arm64", existing))
-    asserts.equals(env, "hello", binary_for("hello", "linux_amd64", existing), "there is none of that platform")
-    asserts.equals(env, ":go", binary_for(":go", "linux_arm64", existing))
-    asserts.equals(env, "//other:hello", binary_for("//other:hello", "linux_arm64", existing), "another package's are not known")
+    existing = {"hello": {"kind": "py_binary"}, "hello_linux_arm64": {"kind": "platform_binary"}, "other_linux_arm64": {"kind": "go_binary"}}
+    asserts.equals(env, "hello_linux_arm64", platform_binary_name("hello", "linux_arm64", existing))
+    asserts.equals(env, None, platform_binary_name("hello", "linux_amd64", existing), "there is none of that platform")
+    asserts.equals(env, None, platform_binary_name("other", "linux_arm64", existing), "that is something else of such a name")
     return unittest.end(env)
 
 def _language_test_impl(ctx):
     env = unittest.begin(ctx)
-    for existing, language in [
-        ({"hello_linux_amd64": "platform_binary"}, "python"),
-        ({"hello_linux_arm64": "platform_binary"}, "python"),
-        ({"hello": "py_binary"}, "python"),
-        ({"hello": "project"}, "python"),
-        ({"hello": "go_binary"}, "go"),
-        ({"hello_linux_amd64": "go_binary"}, "go"),
+    for target, kind, language in [
+        ("hello_linux_amd64", "platform_binary", "python"),
+        ("hello_linux_arm64", "platform_binary", "python"),
+        ("hello", "py_binary", "python"),
+        ("hello", "project", "python"),
+        ("hello", "go_binary", "go"),
+        ("hello_linux_amd64", "go_binary", "go"),
     ]:
-        asserts.equals(env, (language, None), find_language("hello", existing), str(existing))
-    for existing, words in [
-        ({}, "no target hello above"),
-        ({"other": "py_binary"}, "no target hello above"),
-        ({"hello": "genrule"}, "hello, which is a genrule, is not known"),
+        asserts.equals(env, (language, None), find_language("hello", {target: {"kind": kind}}), target)
+    for name, target, kind, words in [
+        ("hello", "other", "py_binary", "no target hello above"),
+        ("hello", "hello", "genrule", "hello, which is a genrule, is not known"),
+        (None, "hello", "py_binary", "is in another package"),
     ]:
-        language, problem = find_language("hello", existing)
+        language, problem = find_language(name, {target: {"kind": kind}})
         asserts.equals(env, None, language)
         asserts.true(env, words in problem, problem)
     return unittest.end(env)

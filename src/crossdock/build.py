@@ -5,15 +5,13 @@ Nothing is written or pushed before every layer of every image was proved.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from crossdock.errors import ConfigError
 from crossdock.oci.image import Image, Root, assemble, make_image
 from crossdock.projects.firstparty import build_own_wheel, check_fits
-from crossdock.steps.annotating import base_annotations, project_annotations
+from crossdock.steps.annotating import base_annotations, project_annotations, source_date_epoch
 from crossdock.steps.collisions import check_paths
 from crossdock.steps.describing import layer_of
 from crossdock.steps.fetching import fetch_inputs
@@ -147,25 +145,6 @@ def _checks(ready: Prepared, services: Services) -> list[Callable[[], None]]:
         partial(check_paths, part, wheels, services.store)
         for part, wheels in zip(ready.plan.targets, meeting, strict=True)
     ]
-
-
-def source_date_epoch(environ: Mapping[str, str] = os.environ) -> int:
-    """Give the time written into images: SOURCE_DATE_EPOCH if set, else 0 (reproducible-builds.org specification).
-
-    Raises:
-        ConfigError: It is set, but not to seconds since 1970.
-    """
-    text = environ.get("SOURCE_DATE_EPOCH", "").strip()
-    if not text:
-        return 0
-    # Of a number with thousands of digits, Python would not even read the value.
-    if not (text.isascii() and text.isdigit()) or len(text) > 20 or int(text) > 253402300799:
-        raise ConfigError(
-            f"SOURCE_DATE_EPOCH is {text[:50]!r}",
-            why="it has to be a whole number of seconds since 1970",
-            hint="unset it, or set it as `git log -1 --format=%ct` prints it",
-        )
-    return int(text)
 
 
 def _prove(

@@ -625,6 +625,12 @@ class RepositoryVersionError(CrossdockError):
     exit_code = 107
 
 
+class ExceptionEndedError(CrossdockError):
+    """An image that an exception to the proof let through is to be pushed after the exception's last day."""
+
+    exit_code = 108
+
+
 # Working without a network (exit codes 110 to 119).
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,24 @@ pytestmark = [pytest.mark.engine, pytest.mark.network]
 
 ARCHITECTURES = sorted(MACHINES)
 APPS = ("hello_fastapi", "hello_worker", "hello_job", "hello_go")
+PLAIN = '''\
+"""A binary as rules_python makes it, and its image."""
+
+load("@crossdock//bazel:defs.bzl", "container_image")
+load("@rules_python//python:defs.bzl", "py_binary")
+
+py_binary(
+    name = "plain",
+    srcs = ["plain.py"],
+    deps = ["@pypi//idna"],
+)
+
+container_image(
+    name = "image",
+    binary = ":plain",
+    platform = "linux/arm64",
+)
+'''
 START_SECONDS = 240
 
 
@@ -164,6 +183,26 @@ def test_go_has_one_target_for_both_images(built: Build, monorepo: Workspace) ->
     assert rules == ["//demo/hello_go:hello_go"]
     # One for the machine that builds, where `//...` names the target itself, and one for each image.
     assert len(compiled) == 3
+
+
+def test_what_takes_the_contents_of_layers_is_not_built_with_all_else(monorepo: Workspace) -> None:
+    running = 'kind("^image_(load|push) rule", //...)'
+    found = monorepo.query(running, command="query")
+    assert {f"//demo/{app}:{app}_image_{verb}" for app in APPS for verb in ("load", "push")} <= set(found)
+    assert monorepo.query(f'{running} except attr("tags", "manual", //...)', command="query") == []
+
+
+def test_an_image_of_a_binary_that_knows_of_no_platforms(monorepo: Workspace) -> None:
+    monorepo.write("plain/plain.py", "import idna\n")
+    monorepo.write("plain/BUILD.bazel", PLAIN)
+    built = monorepo.build("//plain:image")
+    files = {path.name: path for path in monorepo.files("//plain:image")}
+    shutil.rmtree(monorepo.folder / "plain")
+
+    config = json.loads(files["image.config.json"].read_text())
+    assert (config["os"], config["architecture"]) == ("linux", "arm64")
+    assert config["config"]["Entrypoint"] == ["/app/.venv/bin/python", "/app/runfiles/_main/plain/plain.py"]
+    assert built.counts["CrossdockImage"] == 1
 
 
 def test_a_release_says_what_it_is(built: Build, monorepo: Workspace) -> None:

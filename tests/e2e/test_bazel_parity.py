@@ -50,7 +50,7 @@ use_repo(crossdock, "hello_base", "pypi_build", "pypi_hello")
 BUILD = '''\
 """The example of the command line, as a part of a monorepo."""
 
-load("@crossdock//bazel:defs.bzl", "multiplatform_image", "py_project")
+load("@crossdock//bazel:defs.bzl", "multiplatform_image", "py_lambda_zip", "py_project")
 
 exports_files([
     "build-requirements.txt",
@@ -80,6 +80,14 @@ multiplatform_image(
     base = "@hello_base//:base",
     binary = ":hello",
 )
+
+py_lambda_zip(
+    name = "function",
+    binary = ":hello",
+    handler = "hello_fastapi.server.run",
+    platform = "linux/amd64",
+    runtime = "google-cloud-run-python311",
+)
 '''
 
 
@@ -88,9 +96,19 @@ def digest_of_the_command_line(monorepo: Workspace, shared_cache: Path) -> str:
     """The index that ``crossdock image`` makes of the project in the monorepo."""
     folder = monorepo.folder / "hello"
     shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("dist", "uv.lock", "__pycache__", ".venv"))
-    outcome = Command(cache=shared_cache).run("image", folder, "--output", monorepo.state / "parity")
+    return by_command_line(monorepo, shared_cache)
+
+
+def by_command_line(monorepo: Workspace, cache: Path) -> str:
+    outcome = Command(cache=cache).run("image", monorepo.folder / "hello", "--output", monorepo.state / "parity")
     shutil.rmtree(monorepo.state / "parity", ignore_errors=True)
     return outcome.digest
+
+
+def by_bazel(monorepo: Workspace) -> str:
+    monorepo.build("//hello:hello_image")
+    (index,) = [path for path in monorepo.files("//hello:hello_image") if path.name.endswith(".index.json")]
+    return f"sha256:{hashlib.sha256(index.read_bytes()).hexdigest()}"
 
 
 def build_requirements(lock: str) -> str:
@@ -109,7 +127,44 @@ def test_the_digests_are_equal(digest_of_the_command_line: str, monorepo: Worksp
     module = (monorepo.folder / "MODULE.bazel").read_text()
     monorepo.write("MODULE.bazel", module + MODULE)
 
-    monorepo.build("//hello:hello_image")
+    assert by_bazel(monorepo) == digest_of_the_command_line
 
-    (index,) = [path for path in monorepo.files("//hello:hello_image") if path.name.endswith(".index.json")]
-    assert f"sha256:{hashlib.sha256(index.read_bytes()).hexdigest()}" == digest_of_the_command_line
+
+def test_they_are_with_a_layer_for_each_wheel(
+    digest_of_the_command_line: str, monorepo: Workspace, shared_cache: Path
+) -> None:
+    """The rule has to be told, since it cannot read the project's settings; if it is not, that is said."""
+    pyproject = (monorepo.folder / "hello" / "pyproject.toml").read_text()
+    assert "\n[tool.crossdock]\n" in pyproject
+    changed = pyproject.replace("\n[tool.crossdock]\n", '\n[tool.crossdock]\nlayers = "wheel"\n')
+    monorepo.write("hello/pyproject.toml", changed)
+    digest = by_command_line(monorepo, shared_cache)
+    assert digest != digest_of_the_command_line
+
+    refused = monorepo.run("build", "//hello:hello_image")
+    assert refused.code != 0
+    assert 'give the rule layers = "wheel", too' in refused.stderr, refused.stderr
+
+    monorepo.write(
+        "hello/BUILD.bazel",
+        BUILD.replace('    binary = ":hello",\n', '    binary = ":hello",\n    layers = "wheel",\n', 1),
+    )
+    assert by_bazel(monorepo) == digest
+
+
+def test_a_zip_has_what_the_settings_include(
+    digest_of_the_command_line: str, monorepo: Workspace, shared_cache: Path
+) -> None:
+    assert digest_of_the_command_line  # the project is there
+    pyproject = (PROJECT / "pyproject.toml").read_text() + '\n[tool.crossdock.lambda]\ninclude = ["README.md"]\n'
+    monorepo.write("hello/pyproject.toml", pyproject)
+    options = ("--target", "google-cloud-run-python311/amd64", "--handler", "hello_fastapi.server.run")
+    folder = monorepo.state / "parity-zip"
+    made = Command(cache=shared_cache).run("lambda", monorepo.folder / "hello", *options, "--output", folder)
+    assert made.code == 0, made.stderr
+    (theirs,) = (path.read_bytes() for path in folder.iterdir())
+    shutil.rmtree(folder)
+    assert b"README.md" in theirs
+
+    monorepo.build("//hello:function")
+    assert monorepo.file("//hello:function").read_bytes() == theirs

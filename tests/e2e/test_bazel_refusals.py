@@ -99,6 +99,23 @@ def test_a_platform_that_the_hub_has_no_target_for(lacking: Workspace) -> None:
         assert word in refused.stderr, refused.stderr
 
 
+def test_a_platform_that_the_base_does_not_have(lacking: Workspace) -> None:
+    platform = "@crossdock//platforms:linux_arm64_musl"
+    image = f'container_image(name = "%s", %sbinary = "//demo/hello_go", platform = "{platform}")'
+    images = [image % ("default", ""), image % ("asked", 'base = "@debian_bookworm//:base", ')]
+    load = 'load("@crossdock//bazel:defs.bzl", "container_image")'
+    lacking.write("musl/BUILD.bazel", "\n".join([load, *images, ""]))
+
+    # That of the flag is for Python; a program in Go stands on nothing unless it asks for more.
+    lacking.run("build", "--nobuild", "//musl:default").checked()
+    refused = lacking.run("build", "--nobuild", "//musl:asked")
+    shutil.rmtree(lacking.folder / "musl")
+
+    assert refused.code != 0
+    for word in ("//musl:asked: @debian_bookworm//:base has nothing for linux/arm64+musl", "linux/amd64, linux/arm64"):
+        assert word in refused.stderr, refused.stderr
+
+
 def test_a_python_that_the_base_does_not_have(lacking: Workspace) -> None:
     refused = lacking.run(
         "build", "//demo/hello_job:hello_job_image_arm64", "--@crossdock//bazel/config:python_version=3.13"
@@ -108,16 +125,36 @@ def test_a_python_that_the_base_does_not_have(lacking: Workspace) -> None:
     assert "laid out for Python 3.13" in refused.stderr
 
 
-def test_a_main_that_cannot_be_guessed(lacking: Workspace) -> None:
-    lacking.write(
-        "unclear/BUILD.bazel",
-        'load("@crossdock//bazel:defs.bzl", "multiplatform_py_binary")\n\n'
-        'multiplatform_py_binary(\n    name = "unclear",\n    srcs = ["a.py", "b.py"],\n)\n',
-    )
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ('multiplatform_py_binary(name = "app", srcs = ["a.py", "b.py"])', ("app", "main", "a.py", "b.py")),
+        (
+            'multiplatform_py_binary(name = "app", srcs = ["a.py"], main = "a.py", main_module = "a")',
+            ("main and main_module are both given",),
+        ),
+        (
+            'release_app(name = "app", binary_target = "//demo/hello_job", domain = "demo")',
+            ("language is not given", "is in another package", 'language = "python"'),
+        ),
+        ('release_app(name = "app", language = "go")', ("domain is missing",)),
+        (
+            'py_pex_binary(name = "app", binary = ":a", platform = "linux/arm64", platforms = ["linux/amd64"])',
+            ("platform and platforms are both given",),
+        ),
+        (
+            'py_lambda_zip(name = "app", binary = ":a", platforms = ["linux/mips"])',
+            ("there is no platform", "linux_arm64"),
+        ),
+    ],
+)
+def test_macros_say_what_they_cannot_do(lacking: Workspace, call: str, words: tuple[str, ...]) -> None:
+    macro = call.partition("(")[0]
+    lacking.write("unclear/BUILD.bazel", f'load("@crossdock//bazel:defs.bzl", "{macro}")\n\n{call}\n')
 
     refused = lacking.run("query", "//unclear:all")
     shutil.rmtree(lacking.folder / "unclear")
 
     assert refused.code != 0
-    for word in ("unclear", "main", "a.py", "b.py"):
+    for word in (f'{macro}(name = "app") in //unclear', *words):
         assert word in refused.stderr, refused.stderr

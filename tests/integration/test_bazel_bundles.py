@@ -97,7 +97,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     (root / "extra" / "words.txt").write_text("words " * 100)
     built = folder / "own"
     rows = ["--file", f"backend.py\t{root / 'backend.py'}"]
-    act("own-wheel", "--pyproject", root / "pyproject.toml", *rows, "--out", built, "--metadata", folder / "own.json")
+    act("own-wheel", "--pyproject", root / "pyproject.toml", *rows, "--out", built)
     return Shop(root, {name: [helper, wheel] for name, wheel in fast.items()}, built, folder / "cache")
 
 
@@ -162,6 +162,7 @@ def test_a_zip_is_that_of_the_command_line(shop: Shop, kind: str, option: Sequen
         *(i for wheel in shop.wheels["arm64"] for i in ("--wheel", str(wheel))),
     ]
     project = ["--project", str(shop.root / "pyproject.toml"), "--own-wheel", str(shop.own)]
+    project += ["--file", f"extra/words.txt\t{shop.root / 'extra' / 'words.txt'}"]
     act("zip", *target, *project, "--kind", kind, "--out", tmp_path / "ours.zip")
     assert (tmp_path / "ours.zip").read_bytes() == theirs.read_bytes()
 
@@ -213,7 +214,7 @@ def test_a_real_backend_builds_the_wheel_of_the_command_line(tmp_path: Path, sha
         assert main(["fetch", str(root), *options, "--output", str(tmp_path / "fetched")]) == 0
     rows = [item for name in files if name != "pyproject.toml" for item in ("--file", f"{name}\t{root / name}")]
     wheels = ["--lock", root / "crossdock.lock", "--build-wheel", tmp_path / "fetched" / "files"]
-    out = ["--out", tmp_path / "own", "--metadata", tmp_path / "own.json"]
+    out = ["--out", tmp_path / "own"]
     act("own-wheel", "--pyproject", root / "pyproject.toml", *rows, *wheels, *out)
     project = ["--project", root / "pyproject.toml", "--own-wheel", tmp_path / "own"]
     given = [*project, "--target", f"linux/{HERE} {MINOR}", "--no-pre-install-wheels"]
@@ -243,7 +244,7 @@ def test_a_backend_that_asks_git_for_files_gets_those_that_are_given(tmp_path: P
         assert main(["fetch", str(root), *options, "--output", str(tmp_path / "fetched")]) == 0
     rows = [item for name in files if name != "pyproject.toml" for item in ("--file", f"{name}\t{root / name}")]
     wheels = ["--lock", root / "crossdock.lock", "--build-wheel", tmp_path / "fetched" / "files"]
-    out = ["--out", tmp_path / "own", "--metadata", tmp_path / "own.json"]
+    out = ["--out", tmp_path / "own"]
     act("own-wheel", "--pyproject", root / "pyproject.toml", *rows, *wheels, *out)
     with zipfile.ZipFile(tmp_path / "a.pex") as archive:
         theirs = archive.read(".deps/demo-1.0-py3-none-any.whl")

@@ -1,9 +1,10 @@
 """The program that Bazel's actions, repository rules and run targets start: ``python -I crossdock.pyz COMMAND …``.
 
 Each command is a module of this package, with ``add_arguments(parser)`` and ``run(options)``. What an action's command
-writes is a function of the files and arguments it is given, so that its result may be shared; one thing more counts in
-``image``: the day, where an exception to the proof ends on one. Repository rules' and run targets' commands (``base``,
-``hub``, ``url``, ``load``, ``push``) reach out to indexes, registries and engines.
+writes is a function of the files and arguments it is given, so that its result may be shared: not even the day counts
+on which an exception to the proof ends. It does in what is no action: tests (``verify``) and pushes (``push``).
+Repository rules' and run targets' commands (``base``, ``hub``, ``url``, ``load``, ``push``) reach out to indexes,
+registries and engines.
 """
 
 from __future__ import annotations

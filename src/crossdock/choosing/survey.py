@@ -166,7 +166,14 @@ def find_files(
     found = find_many(services.store, services.http(config) if services.offline else None, config, queries)
     return known | {
         package: tuple(
-            LockedFile(filename=file.filename, sha256=file.sha256 or "", size=file.size, url=file.url) for file in files
+            LockedFile(
+                filename=file.filename,
+                sha256=file.sha256 or "",
+                size=file.size,
+                url=file.url,
+                metadata_sha256=file.metadata_sha256,
+            )
+            for file in files
         )
         for package, files in zip(ordered, found, strict=True)
     }

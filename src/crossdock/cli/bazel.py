@@ -39,7 +39,9 @@ def add_bazel(commands: argparse._SubParsersAction[Any]) -> None:
         action="append",
         default=[],
         metavar="T",
-        help="platform and Python, such as 'linux/arm64+glibc2.28 3.12', or a runtime; may be given several times "
+        help="platform and Python, such as 'linux/arm64+glibc2.28 3.12', or a runtime; may be given several times; "
+        "left out, "
+        "they are glibc2.28, musl1.2 or macos14.0, and the project's Python or 3.11 "
         "(default: those of the file that is there, or else targets in [tool.crossdock])",
     )
     help_of = "%s that counts, of those that exclude each other (all others count anyway)"
@@ -54,7 +56,8 @@ def add_bazel(commands: argparse._SubParsersAction[Any]) -> None:
 def lock(options: argparse.Namespace) -> int:
     """Write a hub's JSON, or tell whether it is current."""
     from crossdock.bazel.commands.hub import hub_text, make_hub
-    from crossdock.bazel.hubs.checking import check_hub, kept_parts, kept_targets, read_hub
+    from crossdock.bazel.hubs.checking import check_hub
+    from crossdock.bazel.hubs.keeping import Kept, read_hub
     from crossdock.choosing.survey import find_project_lock
     from crossdock.errors import StaleHubError
     from crossdock.store.files import reported, write_whole
@@ -62,22 +65,22 @@ def lock(options: argparse.Namespace) -> int:
     project = _project(options)
     path = Path(options.lock) if options.lock else find_project_lock(project)
     output = Path(options.output) if options.output else path.parent / _NAME
-    kept = {}
+    kept = Kept({})
     # One that cannot be read is written anew, if it is known otherwise what for.
     with contextlib.suppress(*() if options.check else (StaleHubError,)):
         kept = read_hub(output)
     made = make_hub(
         path,
         project,
-        options.target or kept_targets(kept) or project.config.targets or (),
+        options.target or kept.targets or project.config.targets or (),
         services_of(options),
-        extras=options.extra or kept_parts(kept, "extras"),
-        groups=options.group or kept_parts(kept, "groups"),
+        extras=options.extra or kept.parts("extras"),
+        groups=options.group or kept.parts("groups"),
         frozen=options.frozen,
         kept=kept if options.check else None,
     )
     if options.check:
-        check_hub(output, kept, made, path)
+        check_hub(output, kept.document, made, path)
         return 0
     with reported(output):
         write_whole(output, hub_text(made).encode())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock.cli.options import project_of, request_of, services_of
 from crossdock.cli.table import Look, look_of, paint, wrap
-from crossdock.reports.text import printable
+from crossdock.text import printable
 
 if TYPE_CHECKING:
     import argparse

@@ -70,9 +70,9 @@ def _refuse_parts(options: argparse.Namespace) -> None:
 
 
 def _of_project(options: argparse.Namespace) -> bytes:
-    from crossdock.build import source_date_epoch
     from crossdock.plan import make_plan
     from crossdock.projects.firstparty import build_own_wheel
+    from crossdock.steps.annotating import source_date_epoch
     from crossdock.steps.built import with_built_sources
     from crossdock.steps.fetching import fetch_files
     from crossdock.steps.rewritten import with_rewritten_wheels

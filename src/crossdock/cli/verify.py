@@ -15,11 +15,11 @@ from crossdock.errors import CrossdockError, UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from crossdock.cli.verify_outputs import Result
     from crossdock.services import Services
     from crossdock.steps.lock_claims import Wanted
     from crossdock.steps.rederive import Rederived
     from crossdock.steps.subjects import ImageSubject
+    from crossdock.steps.verify_outputs import Result
     from crossdock.steps.verifying import Question
     from crossdock.verify.exceptions import Allowance
     from crossdock.verify.report import Report
@@ -29,7 +29,7 @@ __all__ = ["verify"]
 
 def verify(options: argparse.Namespace) -> int:
     """Prove artifacts, and give the exit code of the worst."""
-    from crossdock.cli.verify_outputs import Outputs, exit_code, settled, unreadable
+    from crossdock.steps.verify_outputs import Outputs, exit_code, settled, unreadable
 
     _check(options)
     outputs = Outputs.of(options)
@@ -115,8 +115,8 @@ def _of_project(question: Question, options: argparse.Namespace, services: Servi
 
 
 def _verify_one(name: str, options: argparse.Namespace, services: Services, question: Question) -> Result:
-    from crossdock.cli.verify_outputs import Result
     from crossdock.steps.subjects import ImageSubject, open_subject
+    from crossdock.steps.verify_outputs import Result
     from crossdock.steps.verifying import verify_artifact, verify_image
 
     deep: Rederived | None = None

@@ -7,8 +7,8 @@ import subprocess
 from typing import IO, TYPE_CHECKING
 
 from crossdock.errors import EngineLoadError
-from crossdock.reports.text import printable
 from crossdock.store.urls import scrub
+from crossdock.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from crossdock.engines.programs import find_program
 from crossdock.errors import EngineLoadError
-from crossdock.reports.text import printable
 from crossdock.store.urls import scrub
+from crossdock.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -36,6 +36,7 @@ class LockedFile:
         size: Bytes, where the lock says so.
         url: http or https address.
         path: As written in the lock, relative to the lock's folder.
+        metadata_sha256: Of its METADATA, which an index has beside it, where the index was asked and says so.
     """
 
     filename: str
@@ -43,6 +44,7 @@ class LockedFile:
     size: int | None = None
     url: str | None = None
     path: str | None = None
+    metadata_sha256: str | None = field(default=None, compare=False)
 
     @property
     def is_wheel(self) -> bool:

@@ -67,14 +67,28 @@ class Lines:
 def read_lines(path: Path, root: Path) -> Lines:
     """Read a file's lines, following ``-r`` and ``-c`` inside of a folder.
 
+    Where the file is a link, as in the folders that Bazel runs tests in, so are those that it includes: they may be
+    links into the same folder of where it really is.
+
     Raises:
         MissingLockError: A file cannot be read.
         MalformedLockError: An option is not understood, or a file outside ``root`` is included.
         UnsupportedLockError: The file asks that wheels be built from source.
     """
     lines = Lines()
-    _Reader(lines, root.resolve()).read(path, constraint=False)
+    _Reader(lines, _roots(path, root.resolve())).read(path, constraint=False)
     return lines
+
+
+def _roots(path: Path, root: Path) -> list[Path]:
+    here, real = path.absolute().parent.resolve(), path.resolve().parent
+    below = here.relative_to(root).parts if here.is_relative_to(root) else ()
+    same = real
+    for part in reversed(below):
+        if same.name != part:
+            return [root]
+        same = same.parent
+    return [root] if real == here else [root, same]
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -94,9 +108,9 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 class _Reader:
-    def __init__(self, lines: Lines, root: Path) -> None:
+    def __init__(self, lines: Lines, roots: list[Path]) -> None:
         self._lines = lines
-        self._root = root
+        self._roots = roots
         self._seen: set[tuple[Path, bool]] = set()
 
     def read(self, path: Path, *, constraint: bool) -> None:
@@ -130,11 +144,11 @@ class _Reader:
 
     def _check_inside(self, path: Path, where: str) -> None:
         try:
-            inside = path.resolve().is_relative_to(self._root)
+            inside = any(path.resolve().is_relative_to(root) for root in self._roots)
         except (OSError, ValueError, RuntimeError):
             inside = False
         if not inside:
-            raise malformed(where, f"the included file {path.name!r} is outside of {self._root}")
+            raise malformed(where, f"the included file {path.name!r} is outside of {self._roots[0]}")
 
     def _index_option(self, key: str, value: str, where: str) -> None:
         if key == "--index-url":

@@ -52,6 +52,28 @@ class Project:
     config: Config
     document: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
+    @classmethod
+    def without_sources(cls, name: str, root: Path, config: Config | None = None) -> Project:
+        """Make one of settings alone, where there is nothing to build.
+
+        Args:
+            name: What to call it.
+            root: The folder that paths are relative to.
+            config: Its settings; none are set by default.
+        """
+        return cls(
+            root=root,
+            name=name,
+            version=None,
+            description="",
+            license="",
+            requires_python=SpecifierSet(),
+            urls={},
+            has_backend=False,
+            python_file="",
+            config=config or Config(),
+        )
+
 
 def load_project(folder: Path) -> Project:
     """Read a project.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from crossdock.errors import UsageError
 from crossdock.reports.plan_json import SCHEMA_VERSION
-from crossdock.reports.text import printable
+from crossdock.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -265,6 +265,8 @@ def _stated(layer: _Layer) -> _Stated:
     if kind not in ("wheels", "project"):
         what = f"a layer of the kind {kind[:20]!r}" if kind else "nothing that says what it is made of"
         raise _NotPossible(f"it is {what}, not made of wheels alone")
+    if kind == "project" and "dev.crossdock.wheels" not in said:  # as Bazel's rules make it
+        raise _NotPossible("it holds the application's own files, which are on no index, not wheels")
     if (version := said.get("dev.crossdock.scheme", "")) != str(SCHEME_VERSION):
         raise _NotPossible(f"it was made by scheme {version[:20]!r}, not {SCHEME_VERSION}")
     try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from urllib3 import PoolManager
 
-__all__ = ["Connections", "HostCertificates"]
+__all__ = ["Connections", "HostCertificates", "tls_context"]
 
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 _TIMEOUT_VARIABLES = ("UV_HTTP_TIMEOUT", "PIP_DEFAULT_TIMEOUT")
@@ -104,9 +104,9 @@ class Connections:
         from urllib3.exceptions import HTTPError
 
         timeout = Timeout(connect=min(self.read_timeout, _CONNECT_TIMEOUT_SECONDS), read=self.read_timeout)
-        context = _tls_context(self._environ, self._ca_bundle)
+        context = tls_context(self._environ, self._ca_bundle)
         # The proxy is another host: it is shown no certificate that is for this one.
-        proxy_context = _tls_context(self._environ, self._ca_bundle) if proxy and certificates else context
+        proxy_context = tls_context(self._environ, self._ca_bundle) if proxy and certificates else context
         if certificates is not None:
             _add_certificates(context, certificates)
         if not proxy:
@@ -160,7 +160,12 @@ def _read_timeout(environ: Mapping[str, str]) -> float:
     return _READ_TIMEOUT_SECONDS
 
 
-def _tls_context(environ: Mapping[str, str], configured: str | None) -> ssl.SSLContext:
+def tls_context(environ: Mapping[str, str], configured: str | None) -> ssl.SSLContext:
+    """Trust the CAs that the environment names, else those of pip's configuration, else the system's.
+
+    Raises:
+        HttpConfigError: The CA bundle that is named cannot be used.
+    """
     import ssl
 
     named = [(name, environ[name]) for name in _CA_VARIABLES if environ.get(name)]

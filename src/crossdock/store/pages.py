@@ -33,6 +33,7 @@ class IndexFile:
         size: Its length in bytes, if the index gives it.
         requires_python: The Python versions it says it is for; empty if it says nothing.
         yanked: Whether its author has withdrawn it.
+        metadata_sha256: SHA-256 of its METADATA, if the index has that beside it (PEP 658, PEP 714).
     """
 
     filename: str
@@ -41,6 +42,7 @@ class IndexFile:
     size: int | None = None
     requires_python: str = ""
     yanked: bool = False
+    metadata_sha256: str | None = None
 
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -112,16 +114,21 @@ def _file(entry: dict[str, Any], page_url: str) -> IndexFile | None:
     url = _resolve(target, page_url)
     if url is None:
         return None
-    hashes, size, requires = entry.get("hashes"), entry.get("size"), entry.get("requires-python")
-    sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
+    size, requires = entry.get("size"), entry.get("requires-python")
     return IndexFile(
         filename=filename,
         url=url,
-        sha256=sha256.lower() if isinstance(sha256, str) and _SHA256.fullmatch(sha256) else None,
+        sha256=_sha256(entry.get("hashes")),
         size=size if type(size) is int and size >= 0 else None,
         requires_python=requires if isinstance(requires, str) else "",
         yanked=entry.get("yanked") not in (None, False),
+        metadata_sha256=_sha256(entry.get("core-metadata", entry.get("dist-info-metadata"))),
     )
+
+
+def _sha256(hashes: object) -> str | None:
+    value = hashes.get("sha256") if isinstance(hashes, dict) else None
+    return value.lower() if isinstance(value, str) and _SHA256.fullmatch(value) else None
 
 
 def _resolve(target: str, page_url: str) -> str | None:

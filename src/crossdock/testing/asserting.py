@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from crossdock.services import Services
     from crossdock.testing.building import BuiltArtifact
-    from crossdock.testing.expecting import Expected
+    from crossdock.verify.expecting import Expected
     from crossdock.verify.report import Report
 
 __all__ = ["CrossCompiled", "assert_cross_compiled", "default_services", "readable"]
@@ -71,8 +71,8 @@ def assert_cross_compiled(
     """
     __tracebackhide__ = True
     from crossdock.testing.examining import examine, targets_as_written
-    from crossdock.testing.expecting import Expected, expect
     from crossdock.verify.exceptions import Allowance
+    from crossdock.verify.expecting import Expected, expect
 
     named = _names(package, packages)
     meant = targets_as_written((targets,) if isinstance(targets, str) else targets or ())
@@ -112,8 +112,8 @@ def _names(package: str | None, packages: Sequence[str] | None) -> tuple[str, ..
 
 
 def _seen(report: Report, expected: Expected) -> CrossCompiled:
-    from crossdock.testing.expecting import platform_name
     from crossdock.testing.telling import packages_seen
+    from crossdock.verify.expecting import platform_name
 
     natives: dict[str, int] = {}
     for image in report.images:

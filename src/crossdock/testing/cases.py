@@ -19,8 +19,8 @@ from crossdock.store.files import reported
 from crossdock.store.parallel import run_parallel
 from crossdock.testing.building import build_artifact
 from crossdock.testing.examining import examine, targets_as_written
-from crossdock.testing.expecting import Expected, expect
 from crossdock.verify.codes import AREAS, area_of
+from crossdock.verify.expecting import Expected, expect
 from crossdock.verify.finding import Finding
 from crossdock.verify.report import Report
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from crossdock.testing.expecting import platform_name
+from crossdock.verify.expecting import platform_name
 from crossdock.verify.finding import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from crossdock.testing.cases import CaseResult
-    from crossdock.testing.expecting import Expected
+    from crossdock.verify.expecting import Expected
     from crossdock.verify.report import Report
 
 __all__ = ["line_of", "packages_seen", "table_of", "to_json"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+from tests.unit.locks.samples import U, h
 
 from crossdock.bazel.commands.hub import make_hub
 from crossdock.bazel.hubs.inputs import project_for
@@ -16,9 +17,11 @@ from crossdock.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["closure", "hub", "needs", "wheels"]
+__all__ = ["PROJECT", "closure", "hub", "lock_of", "locked", "needs", "wheels"]
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "hub.schema.json").read_text())
+
+PROJECT = '[project]\nname = "my-app"\nversion = "0.1"\nrequires-python = ">=3.11"\n'
 
 Hub = dict[str, Any]
 
@@ -90,3 +93,25 @@ def wheels(made: Hub, key: str, items: Iterable[str]) -> dict[str, str | None]:
         for name in closure(made, key, items)
         if packages[name]["wheels"][key] or key in packages[name]["missing"]
     }
+
+
+def locked(name: str, *wheels: str, needs: str = "", more: str = "", version: str = "1.0") -> str:
+    """Write an entry of a uv.lock with wheels of the given tags."""
+    number = sum(map(ord, name + version)) * 100
+    files = ", ".join(
+        f'{{ url = "{U}/{name}-{version}-{tag}.whl", hash = "sha256:{h(number + place)}" }}'
+        for place, tag in enumerate(wheels or ("py3-none-any",))
+    )
+    return (
+        f'[[package]]\nname = "{name}"\nversion = "{version}"\n'
+        'source = { registry = "https://index.example/simple" }\n'
+        f"dependencies = [{needs}]\nwheels = [{files}]\n{more}\n"
+    )
+
+
+def lock_of(folder: Path, needs: str, *entries: str, top: str = "", more: str = "") -> Path:
+    """Write the uv.lock of a project."""
+    path = folder / "uv.lock"
+    root = f'[[package]]\nname = "my-app"\nversion = "0.1"\nsource = {{ virtual = "." }}\ndependencies = [{needs}]\n'
+    path.write_text(f'version = 1\nrequires-python = ">=3.11"\n{top}\n{root}{more}\n' + "\n".join(entries))
+    return path

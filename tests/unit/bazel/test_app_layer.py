@@ -72,7 +72,7 @@ def test_modes_are_those_of_the_content_unless_they_are_said(work: Work, tmp_pat
     assert modes == {"script": 0o755, "program": 0o755, "no-script": 0o644, "no-program": 0o644}
 
 
-def test_files_may_be_given_one_by_one_and_anywhere_but_in_the_environment(work: Work, source: Path) -> None:
+def test_files_may_be_given_one_by_one_and_below_app_but_in_the_environment(work: Work, source: Path) -> None:
     given = ("--file", f"/app/hello\t{source}\tx", "--file", f"_main/a.py\t{source}")
     path, _ = work.files("files", f"_main/a.py\t{source}\tx\n", *given)
     found = members(path.with_suffix(".tar.gz"))
@@ -82,6 +82,8 @@ def test_files_may_be_given_one_by_one_and_anywhere_but_in_the_environment(work:
     }
     _, said = work.files("no", "", "--file", f"/app/.venv/bin/python\t{source}", code=106)
     assert "is in the image's environment" in said
+    _, said = work.files("no", "", "--file", f"/etc/hello\t{source}", code=106)
+    assert "/etc/hello is outside of /app" in said
 
 
 def test_imports_are_found_by_the_environment(work: Work, source: Path) -> None:
@@ -143,4 +145,13 @@ def test_listings_that_cannot_be_followed_say_where(
     monkeypatch.chdir(source.parent)
     _, said = work.files("files", listing, code=106)
     assert reason in said
+    assert not (work.folder / "files.tar.gz").exists()
+
+
+def test_files_that_cannot_be_read_are_told(work: Work, tmp_path: Path) -> None:
+    unreadable = "/proc/self/mem"  # a regular file, of which the first bytes are nobody's
+    for line in (f"_main/a\t{unreadable}", f"_main/a\t{unreadable}\tx"):
+        _, said = work.files("files", line + "\n", code=106)
+        assert f"{unreadable} cannot be read" in said
+        assert "Input/output error" in said
     assert not (work.folder / "files.tar.gz").exists()

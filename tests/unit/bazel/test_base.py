@@ -169,6 +169,8 @@ def test_without_its_encoder_a_base_of_files_is_refused(
         # From where it is named it is taken.
         site = str(hidden.__path__[0]).rpartition("/")[0]
         assert run(project, "--base", "oci:plain", "--platform", "linux/amd64", "--encoder", site) == 0
+        # What lies beside it is not to be found any more: it could stand before crossdock's own.
+        assert site not in sys.path
     sys.modules["deflate"] = hidden
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -171,6 +172,7 @@ class TestResolve:
             assert entry == {
                 "auth": {"login": "user", "password": PASSWORD, "type": "basic"},
                 "filename": wheel.name,
+                "requirement": f"{wheel.name.split('-')[0]}==1.0",
                 "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
                 "url": f"http://127.0.0.1:{index.server_port}/files/{wheel.name}",
             }
@@ -193,6 +195,145 @@ class TestResolve:
         result = bootstrap("resolve", "--requirements", str(listed), environ=environ)
         assert result.returncode == 1
         assert "list.txt: 'alpha>=1' is not NAME==VERSION --hash=sha256:…" in result.stderr
+
+
+JSON = "application/vnd.pypi.simple.v1+json"
+#: What servers answer in place of a page: status, media type, body, and bytes that are announced beside it.
+ODD_ANSWERS: dict[str, tuple[tuple[int, str, bytes, int], str]] = {
+    "no such page": ((404, "text/html", b"", 0), "it answers 404 Not Found"),
+    "a web site": ((200, "text/html", b"<h1>Welcome</h1>", 0), "its page names no files: is it a package index"),
+    "HTML called JSON": ((200, JSON, b"<a href='alpha-1.0-py3-none-any.whl'>", 0), f"its answer is not {JSON} of"),
+    "another JSON": ((200, JSON, b'{"files": 5}', 0), "it has no list of files"),
+    "a list": ((200, JSON, b"[]", 0), "it has no list of files"),
+    "deep JSON": ((200, JSON, b"[" * 100_000, 0), f"its answer is not {JSON} of"),
+    "entries of other types": ((200, JSON, b'{"files": [5, {"filename": 1}, {}]}', 0), "its page names no files"),
+    "a URL that is none": ((200, "text/html", b"<a href='http://[x'>", 0), "its answer is not text/html of"),
+    "a document": ((200, "application/pdf", b"%PDF", 0), "it answers with 'application/pdf', which no"),
+    "too large a page": ((200, "text/html", b"<p>" * (22 << 20), 0), "its page is larger than 64 MiB"),
+    "a file of this machine": (
+        (200, "text/html", b"<a href='file:///tmp/alpha-1.0-py3-none-any.whl'>", 0),
+        "it has no version 1.0",
+    ),
+    "another file": (
+        (200, "text/html", b"<a href='alpha-1.0-py3-none-any.whl#sha256=" + b"0" * 64 + b"'>", 0),
+        "no file of it has the hash that is known, or fits this machine: alpha-1.0-py3-none-any.whl",
+    ),
+}
+
+
+class OddIndex:
+    """An index whose answers are given one after the other; the last one again and again."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, str, bytes, int]] = []
+        self.asked: list[str] = []
+        odd = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                odd.asked.append(self.path)
+                status, kind, body, missing = odd.answers.pop(0) if len(odd.answers) > 1 else odd.answers[0]
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body) + missing))
+                self.end_headers()
+                with contextlib.suppress(OSError):  # who has read enough goes away
+                    self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/simple"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def odd() -> Iterator[OddIndex]:
+    made = OddIndex()
+    yield made
+    made.stop()
+
+
+def page_of(wheels: Path) -> bytes:
+    links = [
+        f"<a href='/files/{wheel.name}#sha256={hashlib.sha256(wheel.read_bytes()).hexdigest()}'>w</a>"
+        for wheel in wheels.glob("*.whl")
+    ]
+    return "".join(links).encode()
+
+
+class TestOddIndexes:
+    @pytest.mark.parametrize("case", ODD_ANSWERS)
+    def test_what_it_answers_is_told(
+        self, tmp_path: Path, wheels: Path, environ: dict[str, str], odd: OddIndex, case: str
+    ) -> None:
+        answer, told = ODD_ANSWERS[case]
+        odd.answers = [answer]
+        environ["UV_DEFAULT_INDEX"] = odd.url
+        result = bootstrap(
+            "resolve", "--requirements", str(requirements(tmp_path / "list.txt", wheels)), environ=environ
+        )
+        assert (result.returncode, result.stdout) == (1, "")
+        what, why, hint, *_ = result.stderr.splitlines()
+        assert what == "error: alpha 1.0 was not found"
+        assert why.startswith(f"  why: {odd.url}/: ")
+        assert told in why
+        assert hint.startswith("  hint: ")
+        assert odd.asked == ["/simple/alpha/"]
+
+    def test_it_is_asked_again_where_that_may_help(
+        self, tmp_path: Path, wheels: Path, environ: dict[str, str], odd: OddIndex
+    ) -> None:
+        whole = (200, "text/html", page_of(wheels), 0)
+        odd.answers = [(503, "text/html", b"", 0), (*whole[:3], 100), whole]
+        environ["UV_DEFAULT_INDEX"] = odd.url
+        result = bootstrap(
+            "resolve", "--requirements", str(requirements(tmp_path / "list.txt", wheels)), environ=environ
+        )
+        assert result.returncode == 0, result.stderr
+        assert [entry["filename"] for entry in json.loads(result.stdout)] == sorted(
+            wheel.name for wheel in wheels.glob("*.whl")
+        )
+        assert odd.asked == ["/simple/alpha/"] * 3 + ["/simple/beta/"]
+
+    def test_the_next_one_is_asked_and_the_silent_one_no_more(
+        self, tmp_path: Path, wheels: Path, environ: dict[str, str], odd: OddIndex, index: ThreadingHTTPServer
+    ) -> None:
+        odd.answers = [(500, "text/html", b"", 0)]
+        environ["PIP_INDEX_URL"] = odd.url
+        environ["PIP_EXTRA_INDEX_URL"] = f"http://user:{PASSWORD}@127.0.0.1:{index.server_port}/simple"
+        result = bootstrap(
+            "resolve", "--requirements", str(requirements(tmp_path / "list.txt", wheels)), environ=environ
+        )
+        assert result.returncode == 0, result.stderr
+        assert len(json.loads(result.stdout)) == 2
+        assert odd.asked == ["/simple/alpha/"] * 5
+
+    @pytest.mark.parametrize("variable", ["PIP_CERT", "SSL_CERT_FILE"])
+    def test_a_bundle_of_certificates_that_is_not_there(
+        self, tmp_path: Path, wheels: Path, environ: dict[str, str], variable: str
+    ) -> None:
+        environ |= {"UV_DEFAULT_INDEX": "https://index.example/simple", variable: str(tmp_path / "none.pem")}
+        result = bootstrap(
+            "resolve", "--requirements", str(requirements(tmp_path / "list.txt", wheels)), environ=environ
+        )
+        assert result.returncode == 1
+        assert result.stderr.startswith(f"error: cannot use the CA bundle {tmp_path / 'none.pem'}")
+        assert "No such file" in result.stderr
+
+    def test_a_folder_that_is_not_there(self, tmp_path: Path, wheels: Path, environ: dict[str, str]) -> None:
+        environ["PIP_INDEX_URL"] = str(tmp_path / "none")
+        result = bootstrap(
+            "resolve", "--requirements", str(requirements(tmp_path / "list.txt", wheels)), environ=environ
+        )
+        assert (result.returncode, "there is no such folder" in result.stderr) == (1, True)
 
 
 @pytest.fixture
@@ -231,9 +372,26 @@ def _json_file(wheel: Path) -> dict[str, Any]:
 
 
 class TestCompile:
-    def compiled(self, source: Path, out: Path) -> None:
-        command = [sys.executable, "-s", "-B", str(PRIVATE / "compile_core.py"), str(source), str(out)]
-        subprocess.run(command, env={"PYTHONHASHSEED": "0"}, check=True, timeout=60)
+    def compiled(self, source: Path, out: Path, environ: dict[str, str] | None = None) -> None:
+        options = ["-I", "-B", "-X", "utf8", "-S"]  # as compiled_core.bzl has it
+        command = [sys.executable, *options, str(PRIVATE / "compile_core.py"), str(source), str(out)]
+        subprocess.run(command, env=environ or {}, check=True, timeout=60)
+
+    def test_no_variable_counts(self, tmp_path: Path) -> None:
+        source = tmp_path / "source.pyz"
+        with zipfile.ZipFile(source, "w") as archive:
+            for path in sorted((ROOT / "src" / "crossdock" / "store").glob("*.py")):
+                archive.write(path, path.name)
+            archive.writestr(
+                "asserting.py", 'def check(name):\n    """Text."""\n    assert name in {"a", "b", "c"}, __debug__\n'
+            )
+        other = tmp_path / "other" / "zipfile.py"
+        other.parent.mkdir()
+        other.write_text("raise SystemExit('this is not the zipfile that was meant')\n")
+        self.compiled(source, tmp_path / "one.pyz")
+        variables = {"PYTHONOPTIMIZE": "2", "PYTHONPATH": str(other.parent), "PYTHONHASHSEED": "7", "LC_ALL": "POSIX"}
+        self.compiled(source, tmp_path / "two.pyz", variables)
+        assert (tmp_path / "one.pyz").read_bytes() == (tmp_path / "two.pyz").read_bytes()
 
     def test_bytecode_is_used_and_the_same_each_time(self, tmp_path: Path) -> None:
         source = tmp_path / "source.pyz"

@@ -6,25 +6,16 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.wheelmaker import make_wheel
-from tests.unit.bazel.hubs import closure, hub, wheels
+from tests.unit.bazel.hubs import PROJECT, closure, hub, lock_of, locked, wheels
 from tests.unit.locks.samples import UV, U, h
 
 from crossdock.bazel.commands.hub import hub_text
-from crossdock.bazel.hubs.inputs import project_for
-from crossdock.bazel.hubs.targets import hub_targets
 from crossdock.bazel.main import main
 from crossdock.errors import (
     ConflictingPackagesError,
     MalformedLockError,
-    OverrideError,
-    PythonChoiceError,
-    TargetError,
-    TargetNotLockedError,
     UndecidedMarkerError,
     UnknownExtraError,
-    UnknownTargetError,
-    UsageError,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +23,6 @@ if TYPE_CHECKING:
 
 AMD, ARM, WIN = "linux/amd64+glibc2.28 cp311", "linux/arm64+glibc2.28 cp311", "windows/amd64 cp311"
 ARM12 = "linux/arm64+glibc2.28 cp312"
-PROJECT = '[project]\nname = "my-app"\nversion = "0.1"\nrequires-python = ">=3.11"\n'
 
 
 @pytest.fixture
@@ -40,28 +30,6 @@ def uv(tmp_path: Path) -> Path:
     """A uv.lock with a fork, a conflict, a circle, a repository and a file of its own."""
     path = tmp_path / "uv.lock"
     path.write_text(UV)
-    return path
-
-
-def locked(name: str, *wheels: str, needs: str = "", more: str = "", version: str = "1.0") -> str:
-    """Write an entry of a uv.lock with wheels of the given tags."""
-    number = sum(map(ord, name + version)) * 100
-    files = ", ".join(
-        f'{{ url = "{U}/{name}-{version}-{tag}.whl", hash = "sha256:{h(number + place)}" }}'
-        for place, tag in enumerate(wheels or ("py3-none-any",))
-    )
-    return (
-        f'[[package]]\nname = "{name}"\nversion = "{version}"\n'
-        'source = { registry = "https://index.example/simple" }\n'
-        f"dependencies = [{needs}]\nwheels = [{files}]\n{more}\n"
-    )
-
-
-def lock_of(folder: Path, needs: str, *entries: str, top: str = "", more: str = "") -> Path:
-    """Write the uv.lock of a project."""
-    path = folder / "uv.lock"
-    root = f'[[package]]\nname = "my-app"\nversion = "0.1"\nsource = {{ virtual = "." }}\ndependencies = [{needs}]\n'
-    path.write_text(f'version = 1\nrequires-python = ">=3.11"\n{top}\n{root}{more}\n' + "\n".join(entries))
     return path
 
 
@@ -312,115 +280,6 @@ class TestParts:
         made = hub(lock_of(tmp_path, "", locked("alone", needs='{ name = "other" }'), locked("other")), AMD)
         assert set(wheels(made, AMD, ["alone"])) == {"alone", "other"}
         assert made["project"][AMD] == []
-
-
-class TestSettings:
-    def write(self, folder: Path, settings: str, *entries: str) -> Path:
-        (folder / "pyproject.toml").write_text(PROJECT + settings)
-        return lock_of(folder, '{ name = "a" }', *(entries or (locked("a", needs='{ name = "b" }'), locked("b"))))
-
-    def test_a_wheel_of_one_s_own(self, tmp_path: Path) -> None:
-        (tmp_path / "vendor").mkdir()
-        make_wheel(tmp_path / "vendor", "a", "1.0+ours", {"a.py": ""})
-        lock = self.write(tmp_path, '[tool.crossdock.packages.a]\nwheel = "vendor/a-1.0+ours-py3-none-any.whl"\n')
-        made = hub(lock, AMD, frozen=True)
-        file = made["files"][made["packages"]["a"]["wheels"][AMD]]
-        assert (file["path"], file["url"], file["version"]) == ("vendor/a-1.0+ours-py3-none-any.whl", None, "1.0+ours")
-        assert made["packages"]["a"]["version"] == "1.0+ours"
-
-    def test_dependencies_more_and_fewer(self, tmp_path: Path) -> None:
-        settings = '[tool.crossdock.packages.a]\nignore-dependencies = ["b"]\ndependencies = ["c"]\n'
-        lock = self.write(tmp_path, settings, locked("a", needs='{ name = "b" }'), locked("b"), locked("c"))
-        assert hub(lock, AMD, frozen=True)["packages"]["a"]["deps"] == {AMD: ["c"]}
-
-    @pytest.mark.parametrize(("key", "value"), [("exclude", '["a/tests/**"]'), ("patches", '["a.patch"]')])
-    def test_what_bazel_s_rules_do_not_do_is_said(self, key: str, value: str, tmp_path: Path) -> None:
-        (tmp_path / "a.patch").write_text("--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-1\n+2\n")
-        lock = self.write(tmp_path, f"[tool.crossdock.packages.a]\n{key} = {value}\n")
-        made = hub(lock, AMD, frozen=True)
-        assert made["packages"]["a"]["wheels"] == {AMD: None}
-        assert f"[tool.crossdock.packages.a] sets {key}, and Bazel's" in made["packages"]["a"]["missing"][AMD]
-        assert made["packages"]["b"]["missing"] == {}
-
-    def test_a_setting_for_nothing_is_an_error(self, tmp_path: Path) -> None:
-        with pytest.raises(OverrideError, match="applies to nothing"):
-            hub(self.write(tmp_path, '[tool.crossdock.packages.zzz]\nexclude = ["a"]\n'), AMD, frozen=True)
-
-    def test_markers_of_the_settings_count(self, tmp_path: Path) -> None:
-        entries = locked("a", needs='{ name = "b", marker = "platform_release >= \'5\'" }'), locked("b")
-        lock = self.write(tmp_path, '[tool.crossdock.markers]\nplatform_release = "6.1"\n', *entries)
-        assert hub(lock, AMD, frozen=True)["packages"]["a"]["deps"] == {AMD: ["b"]}
-
-
-class TestTargets:
-    @pytest.mark.parametrize(
-        ("text", "key", "facts"),
-        [
-            ("linux/arm64+glibc2.28 3.11", ARM, ("linux", "aarch64", "glibc", "2.28", "3.11", False)),
-            ("linux/amd64+glibc2.28 3.11.7", AMD, ("linux", "x86_64", "glibc", "2.28", "3.11", False)),
-            (
-                "linux_x86_64 3.12",
-                "linux/amd64+glibc2.17 cp312",
-                ("linux", "x86_64", "glibc", "2.17", "3.12", False),
-            ),
-            (
-                "linux/arm64+musl1.2 cp313t",
-                "linux/arm64+musl1.2 cp313t",
-                ("linux", "aarch64", "musl", "1.2", "3.13", True),
-            ),
-            (
-                "darwin/arm64+macos14.0 3.11",
-                "darwin/arm64+macos14.0 cp311",
-                ("macos", "aarch64", None, "14.0", "3.11", False),
-            ),
-            ("windows/amd64 cp311", WIN, ("windows", "x86_64", None, None, "3.11", False)),
-            (
-                "aws-lambda-python3.13/arm64",
-                "aws-lambda-python3.13/arm64 cp313",
-                ("linux", "aarch64", "glibc", "2.34", "3.13", False),
-            ),
-            (
-                "linux/amd64 pypy3.11",
-                "linux/amd64+glibc2.17 pp311",
-                ("linux", "x86_64", "glibc", "2.17", "3.11", False),
-            ),
-        ],
-    )
-    def test_spellings(self, text: str, key: str, facts: tuple[object, ...], uv: Path) -> None:
-        (target,) = hub_targets([text], project_for(uv, None))
-        found = target.facts()
-        assert target.key == key
-        names = ("os", "cpu", "libc", "floor", "python", "freethreaded")
-        assert tuple(found[name] for name in names) == facts
-        (again,) = hub_targets([found["spelling"]], project_for(uv, None))
-        assert (again.key, again.facts()) == (target.key, found)
-
-    @pytest.mark.parametrize(
-        ("texts", "error", "words"),
-        [
-            ([], UsageError, "no target is named"),
-            (["linux/arm64"], UsageError, "does not say which Python"),
-            (["linux/sparc 3.11"], UnknownTargetError, "sparc"),
-            (["linux/arm64 3.11 3.12"], UnknownTargetError, "not a platform and a Python"),
-            (["linux/arm64 2.7"], UnknownTargetError, "2.7"),
-            (["aws-lambda-python3.13/arm64 3.11"], TargetError, "runs python3.13, not python3.11"),
-            (["linux/arm64 3.11.2", "linux/arm64 3.11.4"], UsageError, "is there twice"),
-        ],
-    )
-    def test_mistakes(self, texts: list[str], error: type[Exception], words: str, uv: Path) -> None:
-        with pytest.raises(error, match=words):
-            hub_targets(texts, project_for(uv, None))
-
-    def test_the_project_s_python_is_the_default_and_its_bounds_count(self, uv: Path) -> None:
-        (uv.parent / "pyproject.toml").write_text(PROJECT + '[tool.crossdock]\npython = "3.12"\n')
-        project = project_for(uv, uv.parent / "pyproject.toml")
-        assert hub_targets(["linux/arm64+glibc2.28"], project)[0].key == ARM12
-        with pytest.raises(PythonChoiceError):
-            hub_targets(["linux/arm64 3.10"], project)
-
-    def test_a_lock_that_is_not_for_a_target(self, uv: Path) -> None:
-        with pytest.raises(TargetNotLockedError):
-            hub(uv, "linux/arm64 3.10")
 
 
 class TestCommand:

@@ -15,7 +15,10 @@ from crossdock.cli.main import main
 from crossdock.errors import StaleHubError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.unit.bazel.hubs import Hub
 
 AMD, ARM = "linux/amd64+glibc2.28 cp311", "linux/arm64+glibc2.28 cp311"
 PROJECT = (
@@ -64,6 +67,14 @@ def test_a_file_that_was_damaged_is_written_anew(content: str, folder: Path) -> 
     assert path.read_bytes() == good
 
 
+def test_what_a_target_leaves_out_is_what_flags_are_by_default(tmp_path: Path) -> None:
+    (tmp_path / "uv.lock").write_text(UV)
+    targets = ["--target", "linux/amd64", "--target", "linux/arm64", "--target", "macos/arm64"]
+    assert main(["bazel", "lock", str(tmp_path), "--lock", str(tmp_path / "uv.lock"), *targets]) == 0
+    made = json.loads((tmp_path / "crossdock.hub.json").read_text())
+    assert made["targets"].keys() == {AMD, ARM, "darwin/arm64+macos14.0 cp311"}
+
+
 def test_a_lock_without_a_project(tmp_path: Path) -> None:
     (tmp_path / "uv.lock").write_text(UV)
     out = tmp_path / "bazel" / "pypi.json"
@@ -89,6 +100,31 @@ class TestCheck:
         run(folder)
         (folder / "uv.lock").write_text(UV.replace(h(10), h(600)))
         assert run(folder, "--check") == 0
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            (lambda made: made["packages"]["speedups"]["wheels"].update({ARM: h(7)}), "speedups has other wheels for"),
+            (lambda made: made["packages"]["server"]["deps"].update({ARM: ["one"]}), "server has other deps for"),
+            (lambda made: made["files"][h(6)].update(url="https://evil.example/x.whl"), f"the file {h(6)} has other"),
+            (lambda made: made["files"][h(6)].update(filename="x-1-py3-none-any.whl"), f"the file {h(6)} has other"),
+            (lambda made: made["files"].update({h(9999): made["files"].pop(h(6))}), f"the file {h(6)} is new"),
+            (lambda made: made["packages"]["num"].update(version="9"), "num was 9, and is 1.0"),
+            (lambda made: made["project"].update({ARM: []}), "it differs in project"),
+            (lambda made: made["lock"].update(name="x"), "it differs in what it says of the lock"),
+            (lambda made: made["targets"][ARM].update(python="3.12"), f"the target {ARM} has other python"),
+        ],
+    )
+    def test_every_part_is_made_again(
+        self, change: Callable[[Hub], object], words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run(folder)
+        path = folder / "crossdock.hub.json"
+        made = json.loads(path.read_text())
+        change(made)
+        path.write_text(json.dumps(made))
+        assert run(folder, "--check") == StaleHubError.exit_code
+        assert words in capsys.readouterr().err
 
     def test_another_layout_of_the_json_is_the_same(self, folder: Path) -> None:
         run(folder)

@@ -2,157 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.wheelmaker import make_wheel
+from tests.unit.bazel.hubindex import Index, sha256, wheel
 from tests.unit.bazel.hubs import closure, hub, wheels
 
-from crossdock.bazel.main import main as bazel
-from crossdock.cli.main import main
-from crossdock.errors import HashMismatchError, OfflineError, StaleHubError
+from crossdock.bazel.hubs.metadata import _key
+from crossdock.errors import HashMismatchError, OfflineError
+from crossdock.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 AMD, WIN = "linux/amd64+glibc2.28 cp311", "windows/amd64 cp311"
-KEEP = re.compile(r"bytes=(?:(\d+)-(\d+)|-(\d+))")
 
 
-class Index:
-    """An index on the local machine, over HTTP; it knows ranges unless it is told not to."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ranges = True
-        self.asked: list[tuple[str, int]] = []
-        self.said: dict[str, str] = {}
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                name = self.path.strip("/").rsplit("/", 1)[-1]
-                if self.path.startswith("/simple/"):
-                    files = [path for path in sorted(outer.folder.glob("*.whl")) if path.name.startswith(f"{name}-")]
-                    body = "".join(outer.link(file) for file in files).encode()
-                    self.answer(200, body, "text/html")
-                else:
-                    self.part((outer.folder / name).read_bytes())
-
-            def part(self, body: bytes) -> None:
-                match = KEEP.fullmatch(self.headers.get("Range", "")) if outer.ranges else None
-                if match is None:
-                    self.answer(200, body, "application/zip")
-                    return
-                first = max(len(body) - int(match[3]), 0) if match[3] else int(match[1])
-                last = len(body) - 1 if match[3] else min(int(match[2]), len(body) - 1)
-                span = f"bytes {first}-{last}/{len(body)}"
-                self.answer(206, body[first : last + 1], "application/zip", span)
-
-            def answer(self, status: int, body: bytes, kind: str, span: str = "") -> None:
-                outer.asked.append((self.path, len(body)))
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                if span:
-                    self.send_header("Content-Range", span)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.http.server_address[1]}"
-
-    def link(self, file: Path) -> str:
-        """Write a link of a page, with the hash that is said to be the file's."""
-        digest = self.said.get(file.name) or sha256(file)
-        return f'<a href="/files/{file.name}#sha256={digest}">{file.name}</a>'
-
-    def read(self) -> int:
-        """Count the bytes of wheels that were read."""
-        return sum(size for path, size in self.asked if path.startswith("/files/"))
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def wheel(folder: Path, name: str, *lines: str, tag: str = "py3-none-any", filler: int = 0, last: bool = True) -> Path:
-    """Write a wheel with lines of METADATA; its bulk comes before that, or behind it."""
-    about = "".join(f"{line}\n" for line in lines)
-    metadata = {f"{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{about}"}
-    bulk = {f"{name}/bulk": b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(filler // 32))}
-    return make_wheel(folder, name, "1.0", {**bulk, **metadata}, tag=tag, level=0, reverse=not last)
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[Index]:
-    """An index with a web framework, what it needs, and a wheel for two platforms."""
-    folder = tmp_path / "files"
-    folder.mkdir()
-    wheel(
-        folder,
-        "web",
-        "Requires-Dist: core>=1",
-        'Requires-Dist: winonly; sys_platform == "win32"',
-        'Requires-Dist: fast[speed]; extra == "quick"',
-        'Requires-Dist: unlocked; extra == "all"',
-        "Requires-Dist: not-locked; python_version < '3'",
-        "Requires-Dist: = nonsense",
-        "Provides-Extra: quick",
-        "Provides-Extra: all",
-    )
-    wheel(folder, "core", "Requires-Dist: web")
-    wheel(folder, "winonly")
-    wheel(
-        folder,
-        "fast",
-        'Requires-Dist: core; extra == "speed"',
-        "Provides-Extra: speed",
-        tag="cp311-cp311-manylinux_2_17_x86_64",
-        filler=2_000_000,
-    )
-    wheel(
-        folder, "fast", 'Requires-Dist: winonly; extra == "speed"', "Provides-Extra: speed", tag="cp311-cp311-win_amd64"
-    )
-    served = Index(folder)
-    threading.Thread(target=served.http.serve_forever, daemon=True).start()
-    monkeypatch.setenv("CROSSDOCK_INDEX_URL", f"{served.url}/simple")
-    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
-    yield served
-    served.http.shutdown()
-    served.http.server_close()
-
-
-@pytest.fixture
-def lock(tmp_path: Path, index: Index) -> Path:
-    """A requirements file with hashes of all its wheels."""
-    names = {"web": "", "core": "", "fast": "", "winonly": "; sys_platform == 'win32'"}
-    path = tmp_path / "requirements.txt"
-    lines = []
-    for name, marker in names.items():
-        hashes = [f"--hash=sha256:{sha256(file)}" for file in sorted(index.folder.glob(f"{name}-*"))]
-        lines.append(f"{name}==1.0 {marker} {' '.join(hashes)}\n")
-    path.write_text("".join(lines))
-    return path
-
-
-def test_files_are_found_by_hash_and_edges_by_metadata(lock: Path, index: Index) -> None:
-    made = hub(lock, AMD, WIN, offline=False)
+def test_files_are_found_by_hash_and_edges_by_metadata(flat_lock: Path, index: Index) -> None:
+    made = hub(flat_lock, AMD, WIN, offline=False)
     assert made["lock"]["graph"] == "metadata"
     web, fast = made["packages"]["web"], made["packages"]["fast"]
     assert {made["files"][sha256]["filename"] for sha256 in fast["wheels"].values()} == {
@@ -168,32 +36,32 @@ def test_files_are_found_by_hash_and_edges_by_metadata(lock: Path, index: Index)
     assert "winonly" in made["project"][WIN]
 
 
-def test_an_extra_that_one_target_has_not_locked_is_none_at_all(lock: Path) -> None:
+def test_an_extra_that_one_target_has_not_locked_is_none_at_all(flat_lock: Path) -> None:
     # The extra "quick" needs fast, whose entry is now for one of the two only.
-    lock.write_text(lock.read_text().replace("fast==1.0 ", "fast==1.0 ; sys_platform == 'win32' "))
-    assert hub(lock, WIN, offline=False)["packages"]["web"]["extras"].keys() == {"quick"}
-    assert hub(lock, AMD, WIN, offline=False)["packages"]["web"]["extras"] == {}
+    flat_lock.write_text(flat_lock.read_text().replace("fast==1.0 ", "fast==1.0 ; sys_platform == 'win32' "))
+    assert hub(flat_lock, WIN, offline=False)["packages"]["web"]["extras"].keys() == {"quick"}
+    assert hub(flat_lock, AMD, WIN, offline=False)["packages"]["web"]["extras"] == {}
 
 
-def test_a_target_without_a_wheel_takes_no_extra_from_the_others(lock: Path) -> None:
+def test_a_target_without_a_wheel_takes_no_extra_from_the_others(flat_lock: Path) -> None:
     arm = "linux/arm64+glibc2.28 cp311"
-    made = hub(lock, AMD, arm, offline=False)
+    made = hub(flat_lock, AMD, arm, offline=False)
     assert arm in made["packages"]["fast"]["missing"]
     assert made["packages"]["fast"]["extras"]["speed"][AMD] == ["core", "fast"]
 
 
-def test_no_url_of_an_index_is_written_down(lock: Path) -> None:
-    made = hub(lock, AMD, offline=False)
+def test_no_url_of_an_index_is_written_down(flat_lock: Path) -> None:
+    made = hub(flat_lock, AMD, offline=False)
     assert all((file["url"] is None and file["size"] is None) or file["url"] is None for file in made["files"].values())
     assert "127.0.0.1" not in json.dumps(made)
 
 
-def test_of_a_large_wheel_only_the_end_is_read(lock: Path, index: Index) -> None:
-    hub(lock, AMD, offline=False)
+def test_of_a_large_wheel_only_the_end_is_read(flat_lock: Path, index: Index) -> None:
+    hub(flat_lock, AMD, offline=False)
     assert 0 < index.read() < 400_000
 
 
-def test_metadata_in_front_is_read_by_its_place(lock: Path, index: Index) -> None:
+def test_metadata_in_front_is_read_by_its_place(flat_lock: Path, index: Index) -> None:
     old = next(index.folder.glob("fast-*-manylinux*"))
     before = sha256(old)
     wheel(
@@ -205,41 +73,107 @@ def test_metadata_in_front_is_read_by_its_place(lock: Path, index: Index) -> Non
         filler=2_000_000,
         last=False,
     )
-    lock.write_text(lock.read_text().replace(before, sha256(old)))
-    made = hub(lock, AMD, offline=False)
+    flat_lock.write_text(flat_lock.read_text().replace(before, sha256(old)))
+    made = hub(flat_lock, AMD, offline=False)
     assert made["packages"]["fast"]["extras"]["speed"] == {AMD: ["fast", "web"]}
     assert index.read() < 600_000
 
 
-def test_a_server_without_ranges_sends_it_whole(lock: Path, index: Index) -> None:
+def test_a_server_without_ranges_sends_it_whole(flat_lock: Path, index: Index) -> None:
     index.ranges = False
-    assert hub(lock, AMD, offline=False)["packages"]["fast"]["extras"]["speed"] == {AMD: ["core", "fast"]}
+    assert hub(flat_lock, AMD, offline=False)["packages"]["fast"]["extras"]["speed"] == {AMD: ["core", "fast"]}
 
 
-def test_what_is_not_the_locked_wheel_is_not_read(lock: Path, index: Index) -> None:
+@pytest.mark.parametrize(
+    "span",
+    [
+        "bytes {first}-{last}/999999999999999",
+        "bytes {first}-{last}/1",
+        "bytes 0-{whole}/{whole}",
+        "bytes {last}-{first}/{whole}",
+        "bytes {first}-{last}/*",
+        "bytes 999999999999999-{last}/{whole}",
+        "nonsense",
+    ],
+)
+def test_a_server_that_lies_about_parts_is_asked_for_the_whole(
+    span: str, flat_lock: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = hub(flat_lock, AMD, offline=False)
+    index.span = span
+    monkeypatch.setenv("CROSSDOCK_CACHE", str(flat_lock.parent / "another"))
+    assert hub(flat_lock, AMD, offline=False) == truth
+
+
+def test_more_than_was_asked_for_is_not_read(flat_lock: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = hub(flat_lock, AMD, offline=False)
+    monkeypatch.setenv("CROSSDOCK_CACHE", str(flat_lock.parent / "another"))
+    index.more = bytes(10)
+    assert hub(flat_lock, AMD, offline=False) == truth
+
+
+def test_what_a_part_says_is_not_known_of_the_wheel(
+    flat_lock: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub(flat_lock, AMD, offline=False)
+    digest = sha256(next(index.folder.glob("fast-*-manylinux*")))
+    assert Store.default().action(_key(digest)) is None
+    index.ranges = False
+    monkeypatch.setenv("CROSSDOCK_CACHE", str(flat_lock.parent / "another"))
+    hub(flat_lock, AMD, offline=False)
+    assert Store.default().action(_key(digest)) is not None
+
+
+def test_without_a_place_for_parts_the_whole_is_read(
+    flat_lock: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(flat_lock.parent / "full"))
+    assert hub(flat_lock, AMD, offline=False)["packages"]["core"]["deps"] == {AMD: ["=web"]}
+    assert index.read() > 2_000_000
+
+
+class TestMetadataBeside:
+    @pytest.mark.parametrize("attribute", ["data-core-metadata", "data-dist-info-metadata"])
+    def test_it_is_read_in_place_of_the_wheel(self, attribute: str, flat_lock: Path, index: Index) -> None:
+        index.metadata, index.attribute = True, attribute
+        made = hub(flat_lock, AMD, WIN, offline=False)
+        assert made["packages"]["fast"]["extras"]["speed"] == {AMD: ["core", "fast"], WIN: ["fast", "winonly"]}
+        assert {path.rsplit(".", 1)[-1] for path, _ in index.asked if path.startswith("/files/")} == {"metadata"}
+        index.asked.clear()
+        assert hub(flat_lock, AMD, WIN, offline=True) == made
+
+    def test_one_that_is_not_what_the_index_says_is_not_taken(self, flat_lock: Path, index: Index) -> None:
+        index.metadata = True
+        name = next(index.folder.glob("core-*")).name
+        index.said[f"{name}.metadata"] = "0" * 64
+        assert hub(flat_lock, AMD, offline=False)["packages"]["core"]["deps"] == {AMD: ["=web"]}
+        assert [path for path, _ in index.asked if name in path] == [f"/files/{name}.metadata", f"/files/{name}"]
+
+
+def test_what_is_not_the_locked_wheel_is_not_read(flat_lock: Path, index: Index) -> None:
     victim = next(index.folder.glob("core-*"))
     index.said[victim.name] = sha256(victim)
     victim.write_bytes(victim.read_bytes()[:-40] + bytes(40))
     with pytest.raises(HashMismatchError, match=r"core-1\.0"):
-        hub(lock, AMD, offline=False)
+        hub(flat_lock, AMD, offline=False)
 
 
-def test_a_file_that_is_gone_is_a_missing_wheel_and_no_failure(lock: Path, index: Index) -> None:
+def test_a_file_that_is_gone_is_a_missing_wheel_and_no_failure(flat_lock: Path, index: Index) -> None:
     next(index.folder.glob("core-*")).unlink()
-    made = hub(lock, AMD, offline=False)
+    made = hub(flat_lock, AMD, offline=False)
     assert "there is on the index no file with one of the locked hashes" in made["packages"]["core"]["missing"][AMD]
 
 
-def test_the_second_time_asks_nobody(lock: Path, index: Index) -> None:
-    first = hub(lock, AMD, offline=False)
+def test_the_second_time_asks_nobody(flat_lock: Path, index: Index) -> None:
+    first = hub(flat_lock, AMD, offline=False)
     index.asked.clear()
-    assert hub(lock, AMD, offline=True) == first
+    assert hub(flat_lock, AMD, offline=True) == first
     assert index.asked == []
 
 
-def test_offline_names_what_would_have_to_be_asked(lock: Path) -> None:
+def test_offline_names_what_would_have_to_be_asked(flat_lock: Path) -> None:
     with pytest.raises(OfflineError, match=r"core 1\.0, fast 1\.0"):
-        hub(lock, AMD)
+        hub(flat_lock, AMD)
 
 
 def test_a_pylock_without_dependencies_is_read_likewise(tmp_path: Path, index: Index) -> None:
@@ -258,33 +192,34 @@ def test_a_pylock_without_dependencies_is_read_likewise(tmp_path: Path, index: I
     assert all(file["url"].startswith(index.url) for file in made["files"].values())
 
 
-def test_a_folder_as_index(lock: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_settings_add_is_added_to_what_wheels_say(flat_lock: Path) -> None:
+    (flat_lock.parent / "pyproject.toml").write_text(
+        '[project]\nname = "my-app"\nversion = "1"\n'
+        "[tool.crossdock.packages.core]\ndependencies = [\"winonly; sys_platform == 'win32'\"]\n"
+    )
+    made = hub(flat_lock, AMD, WIN, offline=False)
+    assert made["lock"]["graph"] == "metadata"
+    assert closure(made, WIN, ["web"]) == closure(made, WIN, ["core"]) == {"web", "core", "winonly"}
+    assert made["packages"]["fast"]["extras"].keys() == {"speed"}
+    assert closure(made, AMD, ["core"]) == {"web", "core"}
+
+
+def test_a_folder_as_index(flat_lock: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSDOCK_INDEX_URL", "")
     monkeypatch.setenv("UV_NO_INDEX", "1")
     monkeypatch.setenv("UV_FIND_LINKS", str(index.folder))
-    made = hub(lock, AMD)
+    made = hub(flat_lock, AMD)
     assert made["packages"]["web"]["deps"] == {AMD: ["=core"]}
     assert str(index.folder) not in json.dumps(made)
 
 
-class TestCurrency:
-    def test_a_check_needs_no_index(self, lock: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-        out = lock.parent / "crossdock.hub.json"
-        assert main(["bazel", "lock", str(lock.parent), "--lock", str(lock), "--target", AMD]) == 0
-        monkeypatch.setenv("CROSSDOCK_CACHE", str(lock.parent / "another"))
-        index.asked.clear()
-        assert main(["bazel", "lock", str(lock.parent), "--lock", str(lock), "--check", "--offline"]) == 0
-        assert bazel(["hub", "--lock", str(lock), "--check", str(out)]) == 0
-        assert index.asked == []
-
-    def test_another_hash_marker_or_target_is_noticed(self, lock: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        arguments = ["bazel", "lock", str(lock.parent), "--lock", str(lock)]
-        assert main([*arguments, "--target", AMD]) == 0
-        assert main([*arguments, "--check", "--target", AMD, "--target", WIN]) == StaleHubError.exit_code
-        text = lock.read_text()
-        for old, new in (("win32", "darwin"), ("web==1.0", "web==1.0 ; sys_platform != 'darwin'")):
-            lock.write_text(text.replace(old, new))
-            assert main([*arguments, "--check"]) == StaleHubError.exit_code
-        lock.write_text(f"# only a comment\n{text}")
-        assert main([*arguments, "--check"]) == 0
-        assert "hint: run `crossdock bazel lock`, and commit what it writes" in capsys.readouterr().err
+def test_a_file_of_a_folder_that_is_not_the_locked_wheel_is_refused(tmp_path: Path, index: Index) -> None:
+    file = next(index.folder.glob("core-*"))
+    path = tmp_path / "pylock.toml"
+    path.write_text(
+        f'lock-version = "1.0"\ncreated-by = "hand"\n[[packages]]\nname = "core"\nversion = "1.0"\n'
+        f'wheels = [{{ path = "files/{file.name}", hashes = {{ sha256 = "{sha256(file)}" }} }}]\n'
+    )
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(HashMismatchError, match="is not the file that was locked"):
+        hub(path, AMD)

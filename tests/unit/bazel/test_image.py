@@ -180,7 +180,6 @@ def test_the_floor_of_the_platform_counts(work: Work, dependency: Path) -> None:
         ({"ports": [0]}, "ports holds 0"),
         ({"user": "a b"}, "user cannot be 'a b'"),
         ({"annotations": {"a": 1}}, "annotations has to be an object of strings"),
-        ({"verify": {"alow": []}}, "has no setting 'alow'"),
         ({"entrypoint": 5}, "entrypoint cannot be 5"),
     ],
 )
@@ -191,12 +190,67 @@ def test_settings_are_checked(work: Work, dependency: Path, settings: dict[str, 
     assert "tool.crossdock" not in said.partition("hint")[0]
 
 
-def test_exceptions_are_those_of_the_rule(work: Work) -> None:
+@pytest.fixture
+def foreign(work: Work) -> Path:
+    """A layer with a program for another machine."""
     (work.folder / "lib.so").write_bytes(program_for("arm64"))
-    files, _ = work.files("application", f"_main/lib.so\t{work.folder / 'lib.so'}\n", "--python", "3.11")
-    folder, said = work.image(files, entrypoint=["python"], verify={"allow": ["app/runfiles/_main/lib.so"]})
-    assert "warning" in said
-    assert [item.path for item in read_image(folder / "image.json").claim.allow] == ["app/runfiles/_main/lib.so"]
+    return work.files("application", f"_main/lib.so\t{work.folder / 'lib.so'}\n", "--python", "3.11")[0]
+
+
+def excepting(work: Work, *exceptions: dict[str, str]) -> tuple[str | Path, ...]:
+    path = work.folder / "exceptions.json"
+    path.write_text(json.dumps(exceptions))
+    return "--exceptions", path
+
+
+EXCEPTION = {"path": "app/runfiles/_main/lib.so", "reason": "it is never loaded"}
+
+
+def test_exceptions_are_those_of_the_rule_whatever_the_day(work: Work, foreign: Path) -> None:
+    work.image(foreign, entrypoint=["python"], code=91)
+    given = excepting(work, {**EXCEPTION, "expires": "2001-02-03"})
+    folder, said = work.image(foreign, arguments=given, entrypoint=["python"])
+    assert "it is never loaded" in said
+    claim = read_image(folder / "image.json").claim
+    assert [(item.path, str(item.expires)) for item in claim.allow] == [(EXCEPTION["path"], "2001-02-03")]
+    assert str(claim.until) == "2001-02-03"
+
+
+@pytest.mark.parametrize(
+    ("days", "until"),
+    [(["never"], None), (["2001-02-03", "never"], None), (["2001-02-03", "2001-05-06"], "2001-05-06")],
+)
+def test_an_image_is_good_until_its_exceptions_end(work: Work, foreign: Path, days: list[str], until: Any) -> None:
+    other = {"package": "nobody", "reason": "of no use", "expires": "1999-01-01"}
+    given = excepting(work, other, *({**EXCEPTION, "expires": day} for day in days))
+    folder, _ = work.image(foreign, arguments=given, entrypoint=["python"])
+    assert json.loads((folder / "image.json").read_text())["claim"]["until"] == until
+
+
+def test_annotations_of_the_rule_win(work: Work, dependency: Path) -> None:
+    said = {"org.opencontainers.image.title": "other", "org.opencontainers.image.base.digest": "of my own"}
+    folder, _ = work.image(dependency, annotations=said, entrypoint=["python"])
+    found = json.loads((folder / "manifest.json").read_text())["annotations"]
+    assert found | said == found
+    assert "org.opencontainers.image.created" in found
+
+
+def test_exceptions_are_checked(work: Work, foreign: Path) -> None:
+    given = excepting(work, {**EXCEPTION, "expires": "tomorrow"})
+    said = work.image(foreign, arguments=given, entrypoint=["python"], code=13)[1]
+    assert "exceptions, number 1: expires is no date" in said
+
+
+def test_layers_are_divided_as_the_project_says(work: Work, dependency: Path) -> None:
+    path = work.folder / "pyproject.toml"
+    for said, taken in (("wheel", "grouped"), ("grouped", "wheel")):
+        path.write_text(f'[project]\nname = "demo"\n[tool.crossdock]\nlayers = "{said}"\n')
+        arguments = ("--project", path, "--layers", taken)
+        refused = work.image(dependency, arguments=arguments, entrypoint=["python"], code=13)[1]
+        assert f'give the rule layers = "{said}"' in refused
+        work.image(dependency, arguments=("--project", path, "--layers", said), entrypoint=["python"])
+        # The rule says it itself.
+        work.image(dependency, arguments=("--project", path), entrypoint=["python"])
 
 
 @pytest.mark.parametrize("setting", ["compile = true", 'compression = "zstd"'])

@@ -44,6 +44,10 @@ def bench(tmp_path: Path) -> Bench:
 def test_images_are_the_same(
     bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str], grouping: Grouping
 ) -> None:
+    pyproject = bench.plan.project.root / "pyproject.toml"
+    pyproject.write_text(
+        pyproject.read_text().replace("[tool.crossdock]\n", f'[tool.crossdock]\nlayers = "{grouping}"\n')
+    )
     built, layout = bench.build("machine", form=LayerForm(grouping=grouping))
     services = bench.services("machine", Registry())
     project = bench.plan.project
@@ -74,7 +78,7 @@ def test_images_are_the_same(
                 python="3.12",
             )
         )
-        arguments = ("--project", project.root / "pyproject.toml")
+        arguments = ("--project", project.root / "pyproject.toml", "--layers", grouping)
         folder, _ = work.image(*layers, architecture=architecture, arguments=arguments)
         assert json.loads((folder / "config.json").read_bytes()) == json.loads(theirs.config.data)
         assert json.loads((folder / "manifest.json").read_bytes()) == json.loads(theirs.manifest.data)

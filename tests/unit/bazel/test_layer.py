@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,8 @@ from tests.support.wheelmaker import make_wheel
 from tests.unit.bazel.imagework import members
 
 from crossdock.bazel.handed.layerfile import read_layer
-from crossdock.errors import BazelInputError
+from crossdock.bazel.images.making import write_blob
+from crossdock.errors import BazelInputError, OutputError
 from crossdock.layers.cached import wheel_recipe
 from crossdock.steps.making import make_and_see
 from crossdock.steps.wheel_facts import read_wheel_facts
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.bazel.imagework import Work
+
+    from crossdock.layers.writer import Sink, Witness
 
 SCHEME = posix_venv("app/.venv", "3.11")
 
@@ -95,6 +99,14 @@ def test_what_is_handed_on_is_read_strictly(work: Work, wheels: list[Path]) -> N
         {"version": 2},
         {"kind": "other"},
         {"digest": "md5:1"},
+        {"digest": "sha256:" + "0" * 64},
+        {"digest": "sha256:" + "F" * 64},
+        {"diff_id": "sha256:" + "0" * 64},
+        {"diff_id": 5},
+        {"size": -1},
+        {"size": whole["size"] + 1},
+        {"media_type": "other"},
+        {"wheels": [{**whole["wheels"][0], "sha256": "../../x"}]},
         {"facts": {}},
         {"wheels": 5},
     ]
@@ -102,6 +114,34 @@ def test_what_is_handed_on_is_read_strictly(work: Work, wheels: list[Path]) -> N
         path.write_text(json.dumps({**whole, **change}))
         with pytest.raises(BazelInputError, match=r"first\.json is not what it must be"):
             read_layer(path)
+    with path.open("wb") as file:
+        file.truncate((256 << 20) + 1)
+    with pytest.raises(BazelInputError, match="has more than 268,435,456 bytes"):
+        read_layer(path)
     path.write_text("{")
     with pytest.raises(BazelInputError, match="is not what it must be"):
         read_layer(path)
+
+
+def test_who_is_to_blame_for_what_cannot_be_read_or_written(tmp_path: Path) -> None:
+    def reading(sink: Sink, _: Witness | None) -> str:
+        sink.write(b"some of it")
+        return (tmp_path / "gone").read_text()
+
+    with pytest.raises(BazelInputError, match=r"What out\.tar\.gz is made of cannot be read") as caught:
+        write_blob(tmp_path / "out.tar.gz", reading)
+    assert str(tmp_path / "gone") in caught.value.why
+    assert not list(tmp_path.iterdir())
+
+    def writing(sink: Sink, _: Witness | None) -> str:
+        sink.write(bytes(1 << 20))
+        return "0" * 64
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 10, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"out\.tar\.gz cannot be written") as full:
+            write_blob(tmp_path / "out.tar.gz", writing)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "too large" in full.value.why

@@ -132,6 +132,11 @@ def test_loading_needs_an_engine(work: Work, whole: Whole, monkeypatch: pytest.M
         (("--repository", "registry.example/app:1"), 106, "is no repository alone"),
         (("--repository", "registry.example/app@sha256:" + "0" * 64), 106, "is no repository alone"),
         (("--repository", "registry.example/app", "--tag", "a b"), 71, "a b"),
+        (("--repository", "registry.example/app", "--tag", "registry.example/app:1"), 71, "registry.example/app:1"),
+        (("--repository", "registry.example/app", "--tag", "1@sha256:" + "0" * 64), 106, "is no tag alone"),
+        (("--repository", "app", "--tag", "5000/other"), 106, "is no tag alone"),
+        (("--repository", "localhost:5000", "--tag", "1"), 106, "is no repository alone"),
+        (("--repository", "registry.example//app", "--tag", "1"), 71, "is not an image reference"),
         (("--repository", "registry.example/app", "--tag-file", "gone"), 106, "gone cannot be read"),
     ],
 )
@@ -139,6 +144,20 @@ def test_where_to_push_is_checked_before_anything_is_read(
     work: Work, arguments: tuple[str, ...], code: int, reason: str
 ) -> None:
     assert reason in work.run("push", "--image", work.folder / "none.json", *arguments, code=code)
+
+
+def test_what_an_exception_let_through_is_not_pushed_after_its_last_day(work: Work, whole: Whole) -> None:
+    about = json.loads(whole.images[0].read_text())
+    exception = {"code": "", "path": "*.so", "package": "", "reason": "soon", "expires": "2001-02-03"}
+    about["claim"] |= {"allow": [exception], "until": "2001-02-03"}
+    whole.images[0].write_text(json.dumps(about))
+    given = ("--repository", "127.0.0.1:9/app", "--quiet")
+    said = work.run("push", *whole.arguments(), *given, code=108)
+    assert "is refused since 2001-02-03" in said
+    assert "'*.so': soon" in said
+    about["claim"] |= {"until": "9999-12-31"}
+    whole.images[0].write_text(json.dumps(about))
+    assert "127.0.0.1:9" in work.run("push", *whole.arguments(), *given, code=120)
 
 
 def test_copies_serve_as_well(work: Work, whole: Whole) -> None:

@@ -111,6 +111,22 @@ def test_options_are_those_of_the_command_line(bundles: Bundles, rows: list[str]
     assert found["interpreter_constraints"] == [f"CPython>=3.{minor}"]
 
 
+def test_an_exception_lets_a_finding_through_whatever_the_day(bundles: Bundles, rows: list[str]) -> None:
+    foreign = f"_main/pkg/plugin.so\t{bundles.file('plugin.so', elf('arm64'))}"
+    given = ["--target", "linux/amd64+glibc2.28 3.11", "--name", "app", *rows, "--file", foreign, "--no-entry-point"]
+    out = bundles.folder / "out.pex"
+    assert "plugin.so" in bundles.run("pex", *given, "--out", out, code=91)[1]
+    exception = {"path": "*/plugin.so", "reason": "it is data", "expires": "2001-02-03"}
+    path = bundles.file("exceptions.json", json.dumps([exception]))
+    assert "it is data" in bundles.run("pex", *given, "--exceptions", path, "--out", out)[1]
+    # A test is no action: it looks at the day.
+    artifact = ["--artifact", out, "--target", "linux/amd64+glibc2.28 3.11", "--exceptions", path]
+    assert "exception-expired" in bundles.run("verify", *artifact, code=91)[0]
+    path.write_text(json.dumps([exception | {"expires": "9999-12-31"}]))
+    assert "it is data" in bundles.run("verify", *artifact)[0]
+    assert "plugin.so" in bundles.run("verify", "--artifact", out, "--target", "linux/amd64 3.11", code=91)[0]
+
+
 def test_a_wheel_for_another_machine_is_refused(bundles: Bundles, rows: list[str]) -> None:
     wheel = fast(bundles.folder, "arm64")
     given = ["--target", "linux/amd64+glibc2.28 cp311", "--wheel", wheel, "--name", "app", *rows, "--no-entry-point"]
@@ -127,9 +143,9 @@ def test_a_wheel_for_another_machine_is_refused(bundles: Bundles, rows: list[str
         (["--entry-point", "pkg.other"], 14, "There is no module pkg.other"),
         (["--entry-point", "pkg.thing:run"], 14, "does not define run"),
         (["--main", "_main/my-app/main.py", "--script", "helper-tool"], 2, "another entry"),
-        (["--file", "../up\tx"], 106, "no place for a file"),
-        (["--file", "_main/x"], 106, "does not name a file"),
-        (["--file", "_main/x\tnowhere", "--no-entry-point"], 106, "cannot be read"),
+        (["--file", "../up\tx"], 106, "is no path of an application's file"),
+        (["--file", "_main/x"], 106, "is not understood"),
+        (["--file", "_main/x\tnowhere", "--no-entry-point"], 106, "nowhere is not there"),
         (["--target", "linux/amd65"], 21, "linux/amd65"),
         (["--project", "pyproject.toml"], 2, "--own-wheel"),
     ],
@@ -154,10 +170,21 @@ def test_a_file_is_executable_if_it_is_said_or_its_content_does(bundles: Bundles
     assert {name for name in ("run", "no", "plain", "yes", "both", "empty") if modes[name]} == {"run", "yes", "both"}
 
 
+def test_a_folder_is_all_that_is_in_it(bundles: Bundles) -> None:
+    """Such as what a rule has generated, with names that nobody knew before."""
+    tree = bundles.file("tree/sub/made.py", "NAME = 'made'\n").parents[1]
+    path, _ = build(bundles, ["--file", f"_main/tree\t{tree}"], "--entry-point", "tree.sub.made")
+    with zipfile.ZipFile(path) as archive:
+        assert any(name.endswith("/_main/tree/sub/made.py") for name in archive.namelist())
+    rows = ["--file", f"_main/tree\t{tree}", "--file", f"_main/tree/sub\t{tree / 'sub/made.py'}"]
+    said = build(bundles, rows, "--no-entry-point", code=106)[1]
+    assert "_main/tree/sub is a file, and a folder" in said
+
+
 def test_two_files_of_one_place_are_refused_unless_they_are_the_same(bundles: Bundles) -> None:
     one, other = bundles.file("one", "1"), bundles.file("other", "2")
     rows = ["--file", f"_main/x\t{one}", "--file", f"_main/x\t{other}"]
-    assert "Two files have the place _main/x" in build(bundles, rows, "--no-entry-point", code=106)[1]
+    assert "two files are for _main/x" in build(bundles, rows, "--no-entry-point", code=106)[1]
     other.write_text("1")
     build(bundles, rows, "--no-entry-point")
 

@@ -141,6 +141,28 @@ def test_what_no_lock_locates_is_asked_of_the_index(
     assert ask(capsys, *arguments) == {"url": wheel.as_uri(), "auth": None}
 
 
+def test_a_place_of_the_lock_that_has_it_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    wheel = make_wheel(folder, "a", "1.0", {"a.py": ""})
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    lock, url = tmp_path / "pylock.toml", f"{U}/{wheel.name}"
+    lock.write_text(
+        'lock-version = "1.0"\ncreated-by = "hand"\n[[packages]]\nname = "a"\nversion = "1.0"\n'
+        f'wheels = [{{ url = "{url}", hashes = {{ sha256 = "{digest}" }} }}]\n'
+    )
+    arguments = ["--lock", str(lock), *of("a", wheel.name, digest)]
+    # No index has it either: the lock's place is the one to complain of.
+    assert ask(capsys, *arguments, "--tried", url)["url"] == url
+    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+    assert ask(capsys, *arguments)["url"] == url
+    assert ask(capsys, *arguments, "--tried", url)["url"] == wheel.as_uri()
+    (tmp_path / ".netrc").write_text(f"machine {HOST} login me password secret\n")
+    assert ask(capsys, *arguments, "--tried", url)["url"] == url
+
+
 def test_what_is_nowhere(lock: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["url", *of("num", "num-1.0-py3-none-any.whl", 999)]) == DownloadError.exit_code
     err = capsys.readouterr().err

@@ -11,7 +11,7 @@ from tests.support.wheelmaker import make_wheel
 
 from crossdock.bazel.commands.wheel_info import wheel_info
 from crossdock.bazel.main import main
-from crossdock.errors import BadWheelError
+from crossdock.errors import BadWheelError, HashMismatchError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +30,17 @@ def test_what_a_wheel_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         "size": path.stat().st_size,
         "pure": True,
         "scripts": ["another", "run.sh", "tool"],
-        "entry_points": {"tool": "a:main", "another": "a.b:c.d"},
     }
     assert str(tmp_path) not in out
+
+
+def test_a_wheel_that_is_another_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = make_wheel(tmp_path, "a", "1", {})
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert main(["wheel-info", str(path), "--sha256", digest]) == 0
+    path.write_bytes(path.read_bytes() + b"more")
+    assert main(["wheel-info", str(path), "--sha256", digest]) == HashMismatchError.exit_code
+    assert f"and {digest} is wanted" in capsys.readouterr().err
 
 
 def test_a_wheel_for_a_platform(tmp_path: Path) -> None:

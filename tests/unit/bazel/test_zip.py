@@ -82,6 +82,22 @@ def test_what_azure_looks_for_is_at_the_root_and_packages_are_not(bundles: Bundl
     assert {"host.json", "function_app.py", ".python_packages/lib/site-packages/app/web.py"} <= set(names)
 
 
+def test_a_project_includes_files_that_are_given_and_no_others(bundles: Bundles) -> None:
+    pyproject = bundles.file(
+        "demo/pyproject.toml",
+        '[project]\nname = "demo"\nversion = "1"\n[tool.crossdock.lambda]\ninclude = ["texts/*"]\n',
+    )
+    own = make_wheel(bundles.folder, "demo", "1", {"demo.py": "def handler(event, context):\n    pass\n"})
+    given = ["--target", TARGET, "--project", pyproject, "--own-wheel", own, "--handler", "demo.handler"]
+    out = ("--out", bundles.folder / "out.zip")
+    bundles.file("demo/texts/not_given.txt")
+    said = bundles.run("zip", *given, *out, code=65)[1]
+    assert "'texts/*' matches no file in the files that the rule lists" in said
+    bundles.run("zip", *given, "--file", f"texts/a.txt\t{bundles.file('elsewhere.txt')}", *out)
+    with zipfile.ZipFile(bundles.folder / "out.zip") as archive:
+        assert [name for name in archive.namelist() if name.startswith("texts")] == ["texts/a.txt"]
+
+
 def test_a_plain_platform_is_aws_lambda_with_its_python(bundles: Bundles) -> None:
     given = ["--target", "linux/arm64 cp311", "--wheel", fast(bundles.folder, "arm64"), "--name", "app"]
     bundles.run("zip", *given, "--kind", "layer", "--out", bundles.folder / "out.zip")

@@ -227,4 +227,5 @@ def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
     assert imported & {*HEAVY.split(), *HEAVY_OF_PYTHON.split()} == set()
     ours = {name for name in imported if name.split(".")[0] == "crossdock"}
     commands = {f"crossdock.cli.{name}" for name in ("bazel", "diff", "exe", "lambda_", "pex", "test", "venv")}
-    assert ours == {"crossdock", "crossdock.cli", "crossdock.errors", *START, *commands}
+    options = {"crossdock.bundling", "crossdock.bundling.pex_options"}
+    assert ours == {"crossdock", "crossdock.cli", "crossdock.errors", *START, *commands, *options}

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from crossdock.cli.verify_outputs import Result, exit_code, settled
+from crossdock.steps.verify_outputs import Result, exit_code, settled
 from crossdock.verify.exceptions import Allowance, apply_allowances
 from crossdock.verify.finding import Finding
 from crossdock.verify.platforms import Platform

@@ -9,12 +9,12 @@ import pytest
 from crossdock.cli.image import _outputs
 from crossdock.cli.main import main
 from crossdock.cli.parser import make_parser
-from crossdock.cli.verify_outputs import tell_rederived
 from crossdock.errors import ImageReferenceError, UsageError
 from crossdock.oci.profile import DOCKER, LAMBDA, OCI
 from crossdock.projects.project import Project, load_project
 from crossdock.steps.rederive import Rederived
 from crossdock.steps.subjects import is_path
+from crossdock.steps.verify_outputs import tell_rederived
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -190,6 +190,21 @@ class TestRequirements:
         assert lock.packages[4].files[0].path == "./wheels/local-1.0-py3-none-any.whl"
         assert lock.index_options.index_url == "https://user:secret@index.example/simple"
 
+    def test_links_into_one_folder_are_as_that_folder_itself(self, tmp_path: Path) -> None:
+        real, linked = tmp_path / "real" / "app" / "locks", tmp_path / "linked" / "app" / "locks"
+        for folder in (real, linked):
+            folder.mkdir(parents=True)
+        for name, text in {"locks/a.txt": "-r ../b.txt\n-r c.txt\n", "b.txt": "", "locks/c.txt": ""}.items():
+            (real.parent / name).write_text(text)
+            (linked.parent / name).symlink_to(real.parent / name)
+        root = linked.parent
+        assert read_lock(linked / "a.txt", root=root).packages == ()
+        (root / "b.txt").unlink()
+        (root / "b.txt").symlink_to(tmp_path / "outside.txt")
+        (tmp_path / "outside.txt").write_text("")
+        with pytest.raises(MalformedLockError, match="outside"):
+            read_lock(linked / "a.txt", root=root)
+
     def test_follows_includes_and_collects_index_options(self, tmp_path: Path) -> None:
         (tmp_path / "more").mkdir()
         (tmp_path / "more" / "a.txt").write_text(

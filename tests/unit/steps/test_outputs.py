@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.unit.steps.sampleplan import ALLOWED, REFERENCE, Bench, Registry, make_bench
 
-from crossdock.build import Built, build_image, source_date_epoch
+from crossdock.build import Built, build_image
 from crossdock.errors import (
     ArtifactRefusedError,
     CompressionError,
@@ -24,6 +24,7 @@ from crossdock.oci.profile import DOCKER, LAMBDA, OCI
 from crossdock.oci.reference import parse_reference
 from crossdock.oci.registry import Registries
 from crossdock.steps import outputs as module
+from crossdock.steps.annotating import source_date_epoch
 from crossdock.steps.outputs import Finished, Outputs, check_outputs
 from crossdock.steps.stack import LayerForm
 from crossdock.verify.image import verify_layout

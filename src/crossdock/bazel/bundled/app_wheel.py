@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from crossdock.bazel.handed.sourcefiles import MAIN_REPOSITORY
 from crossdock.bundles.zippart import PartRecipe
 from crossdock.bundling.ready import WheelFile
 from crossdock.errors import EntrypointError, ImpureProjectError, UsageError
@@ -25,7 +26,7 @@ from crossdock.wheels.archive import WheelArchive
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from crossdock.bazel.bundled.inputs import GivenFile
+    from crossdock.bazel.handed.sourcefiles import SourceFile
     from crossdock.bundles.zippart import PartWriter
     from crossdock.store.blobs import Store
     from crossdock.targets import Target
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["AppWheel", "distribution_name", "flat_files", "flat_wheel", "runfiles_wheel"]
 
 _VERSION: Final = "0"
-_MAIN_REPOSITORY: Final = "_main"
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9]+")
 _FIND: Final = """\
 import os
@@ -84,7 +84,7 @@ def distribution_name(text: str) -> str:
 
 
 def runfiles_wheel(
-    name: str, files: Sequence[GivenFile], imports: Sequence[str], main: str, targets: Sequence[Target], store: Store
+    name: str, files: Sequence[SourceFile], imports: Sequence[str], main: str, targets: Sequence[Target], store: Store
 ) -> AppWheel:
     """Make a wheel whose files lie as in runfiles.
 
@@ -103,7 +103,7 @@ def runfiles_wheel(
     """
     stem = name.replace("-", "_")
     folder, find, run = f"{stem}.runfiles", f"_{stem}_runfiles", f"_{stem}_main"
-    placed = {f"{folder}/{item.dest}": item for item in files}
+    placed = {f"{folder}/{item.path}": item for item in files}
     roots = [f"{folder}/{root}" for root in _roots(files, imports)]
     extra = {f"{find}.py": _FIND.format(folder=folder).encode()}
     if main:
@@ -116,18 +116,18 @@ def runfiles_wheel(
     return AppWheel(wheel=wheel, module=run if main else "")
 
 
-def flat_files(files: Sequence[GivenFile], imports: Sequence[str]) -> dict[str, GivenFile]:
+def flat_files(files: Sequence[SourceFile], imports: Sequence[str]) -> dict[str, SourceFile]:
     """Give where files are found by: their paths below each root that is on ``sys.path``; the first root wins."""
-    repositories = dict.fromkeys(item.dest.partition("/")[0] for item in files)
-    found: dict[str, GivenFile] = {}
+    repositories = dict.fromkeys(item.path.partition("/")[0] for item in files)
+    found: dict[str, SourceFile] = {}
     for root in dict.fromkeys((*_roots(files, imports), *repositories)):
         for item in files:
-            if item.dest.startswith(f"{root}/"):
-                found.setdefault(item.dest.removeprefix(f"{root}/"), item)
+            if item.path.startswith(f"{root}/"):
+                found.setdefault(item.path.removeprefix(f"{root}/"), item)
     return found
 
 
-def flat_wheel(name: str, files: Mapping[str, GivenFile], target: Target, store: Store) -> WheelFile:
+def flat_wheel(name: str, files: Mapping[str, SourceFile], target: Target, store: Store) -> WheelFile:
     """Make a wheel of files that lie as they are imported; see `flat_files`.
 
     Raises:
@@ -136,19 +136,19 @@ def flat_wheel(name: str, files: Mapping[str, GivenFile], target: Target, store:
     return _wheel(name, files, {}, [target], store)
 
 
-def _roots(files: Sequence[GivenFile], imports: Sequence[str]) -> list[str]:
+def _roots(files: Sequence[SourceFile], imports: Sequence[str]) -> list[str]:
     given = [text.strip("/") for text in imports]
-    main = [] if _MAIN_REPOSITORY in given else [_MAIN_REPOSITORY]
+    main = [] if MAIN_REPOSITORY in given else [MAIN_REPOSITORY]
     return [
         root
         for root in dict.fromkeys((*main, *given))
-        if root and any(item.dest.startswith(f"{root}/") for item in files)
+        if root and any(item.path.startswith(f"{root}/") for item in files)
     ]
 
 
-def _check_main(main: str, files: Sequence[GivenFile]) -> None:
-    programs = sorted(item.dest for item in files if item.dest.endswith(".py"))
-    if main not in {item.dest for item in files}:
+def _check_main(main: str, files: Sequence[SourceFile]) -> None:
+    programs = sorted(item.path for item in files if item.path.endswith(".py"))
+    if main not in {item.path for item in files}:
         raise EntrypointError(
             f"The program {main} is not among the application's files",
             why=f"those that it could be are {', '.join(programs[:12]) or 'none'}",
@@ -185,7 +185,7 @@ def _tag_of(targets: Sequence[Target], path: str) -> str:
 
 def _wheel(
     name: str,
-    placed: Mapping[str, GivenFile],
+    placed: Mapping[str, SourceFile],
     extra: Mapping[str, bytes],
     targets: Sequence[Target],
     store: Store,

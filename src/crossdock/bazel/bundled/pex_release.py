@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import zipfile
@@ -14,6 +13,7 @@ from crossdock.bundles.pex.boot import BootTexts
 from crossdock.bundles.pex.runtime import KnownRuntime, PexRuntime
 from crossdock.bundles.zippart import MadePart
 from crossdock.errors import BadWheelError, PexRuntimeError
+from crossdock.store.files import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,8 +70,7 @@ def read_runtime(metadata: Path, part: Path, store: Store) -> KnownRuntime:
         data: Any = json.loads(metadata.read_text(encoding="utf-8"))
         made = MadePart.from_json(data["part"])
         texts, options, schema = BootTexts.from_json(made.note), data["options"], data["schema"]
-        with part.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = digest_of(part).removeprefix("sha256:")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(metadata, str(error)) from None
     if schema != _SCHEMA or sha256 != made.digest:

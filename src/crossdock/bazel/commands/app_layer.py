@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from crossdock.bazel.handed.layerfile import LayerFile, write_layer
-from crossdock.bazel.handed.sourcefiles import RUNFILES, checked_path, listed_files
-from crossdock.bazel.images.making import sha256_of_file, write_blob
+from crossdock.bazel.handed.sourcefiles import (
+    MAIN_REPOSITORY,
+    RUNFILES,
+    add_files,
+    checked_path,
+    in_image,
+    listed_files,
+)
+from crossdock.bazel.images.making import write_blob
+from crossdock.errors import BazelInputError
 from crossdock.layers.writer import LayerWriter
 from crossdock.oci.model import LAYER_GZIP
 from crossdock.steps.environment import PREFIX
@@ -24,22 +32,17 @@ if TYPE_CHECKING:
     from crossdock.layers.writer import Sink, Witness
     from crossdock.store.actions import JSON
 
-__all__ = ["MAIN_REPOSITORY", "add_arguments", "run"]
-
-#: Runfiles of the main module (Bazel documentation, "Runfiles").
-MAIN_REPOSITORY: Final = "_main"
+__all__ = ["add_arguments", "run"]
 
 #: Raised whenever the same files give other bytes.
 _VERSION: Final = 1
 _TITLE: Final = "crossdock: files of the application"
 _IMPORTS: Final = "crossdock_runfiles.pth"
-_PIECE: Final = 1 << 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--file", action="append", default=[], help="DEST, a tab, SOURCE; then a tab and x or -")
-    parser.add_argument("--files", action="append", default=[], type=Path, help="listing of such, one on each line")
+    add_files(parser)
     parser.add_argument("--import", dest="imports", action="append", default=[], help="folder to import from")
     parser.add_argument("--python", help="series of Python that imports from there, such as 3.11")
     parser.add_argument("--out", required=True, type=Path, help="the layer")
@@ -48,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write a layer of files."""
-    files = listed_files(options.file, options.files)
+    files = listed_files(options, in_image)
     python = parse_python(options.python).short if options.python else ""
     added = _import_file(python, options.imports) if python else None
     made, facts = write_blob(options.out, lambda sink, witness: _write(files, added, sink, witness))
@@ -74,13 +77,16 @@ def _import_file(python: str, imports: Sequence[str]) -> tuple[str, bytes]:
 
 
 def _key(files: Iterable[SourceFile], added: tuple[str, bytes] | None) -> str:
-    listed: JSON = [[item.path, item.mode, _sha256(item.source)] for item in files]
+    listed: JSON = [[item.path, item.mode, _sha256(item)] for item in files]
     generated: JSON = None if added is None else [added[0], added[1].decode()]
     return action_key("files-layer", version=_VERSION, files=listed, imports=generated)
 
 
-def _sha256(source: Path | None) -> str:
-    return hashlib.sha256(b"").hexdigest() if source is None else sha256_of_file(source)
+def _sha256(item: SourceFile) -> str:
+    found = hashlib.sha256()
+    for piece in item.pieces():
+        found.update(piece)
+    return found.hexdigest()
 
 
 def _write(files: Iterable[SourceFile], added: tuple[str, bytes] | None, sink: Sink, witness: Witness | None) -> str:
@@ -100,19 +106,16 @@ def _write(files: Iterable[SourceFile], added: tuple[str, bytes] | None, sink: S
 
 
 def _write_file(writer: LayerWriter, item: SourceFile) -> None:
-    if item.source is None:
-        writer.header(item.path, mode=item.mode)
-        writer.padding(0)
-        return
-    with item.source.open("rb") as file:
-        left = size = file.seek(0, 2)
-        file.seek(0)
-        writer.header(item.path, size=size, mode=item.mode)
-        while left and (piece := file.read(min(_PIECE, left))):
+    left = size = item.size
+    writer.header(item.path, size=size, mode=item.mode)
+    for piece in item.pieces():
+        left -= len(piece)
+        if left >= 0:
             writer.stored(piece)
-            left -= len(piece)
     if left:
-        raise OSError(f"{item.source} became shorter while it was read")
+        raise BazelInputError(
+            f"{item.source} changed while it was read", hint="build again, and see that nothing writes to it meanwhile"
+        )
     writer.padding(size)
 
 

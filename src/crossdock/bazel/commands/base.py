@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from packaging.specifiers import SpecifierSet
 
 from crossdock.bases.image_lock import lock_scratch
 from crossdock.bazel.handed.basefile import BaseFile, layer_names, write_base
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the layers of a base."""
     if options.encoder is not None:
-        sys.path.insert(0, str(options.encoder))
+        _import_encoder(options.encoder)
     spec = parse_target(options.platform)
     check_for_image([spec.platform])
     services = _services(options)
@@ -87,6 +87,16 @@ def write_chosen(folder: Path, chosen: ChosenBase, spec: TargetSpec, project: Pr
     write_base(folder / "base.json", replace(base, metadata=names), layers)
 
 
+def _import_encoder(folder: Path) -> None:
+    """Import the encoder from a folder, and nothing else: what lies beside it stands before none of our own parts."""
+    sys.path.insert(0, str(folder))
+    try:
+        with suppress(ImportError):  # it is only wanted where something has to be compressed, which tells of it then
+            import_module("deflate")
+    finally:
+        sys.path.remove(str(folder))
+
+
 def _services(options: argparse.Namespace) -> Services:
     from crossdock.services import Services
     from crossdock.store import Store
@@ -114,17 +124,8 @@ def _bases(options: argparse.Namespace, spec: TargetSpec, services: Services) ->
         locked = read_if_any(options.lock).find(options.base, spec.platform.arch)
         # With which packages beside the usual ones it was locked is for the lock to say.
         packages = locked.requested if locked is not None else ()
-        project = Project(
-            root=options.lock.parent.absolute(),
-            name="base",
-            version=None,
-            description="",
-            license="",
-            requires_python=SpecifierSet(),
-            urls={},
-            has_backend=False,
-            python_file="",
-            config=Config(base=options.base, packages=packages),
+        project = Project.without_sources(
+            "base", options.lock.parent.absolute(), Config(base=options.base, packages=packages)
         )
         bases = Bases(project, options.base, services)
     bases.path = options.lock

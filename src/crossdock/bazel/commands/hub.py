@@ -6,18 +6,19 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossdock.bazel.hubs.answers import answer
-from crossdock.bazel.hubs.checking import RENEW, check_hub, kept_inputs, kept_parts, kept_targets, read_hub
-from crossdock.bazel.hubs.digest import inputs_digest, is_complete
+from crossdock.bazel.hubs.answers import answer, answer_again
+from crossdock.bazel.hubs.checking import check_hub
+from crossdock.bazel.hubs.digest import inputs_digest
 from crossdock.bazel.hubs.document import document
 from crossdock.bazel.hubs.files import candidates_for
-from crossdock.bazel.hubs.inputs import load_inputs, project_for
+from crossdock.bazel.hubs.inputs import load_inputs, project_for, with_overrides
+from crossdock.bazel.hubs.keeping import RENEW, Kept, read_hub
 from crossdock.bazel.hubs.targets import hub_targets
 from crossdock.errors import StaleHubError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from crossdock.projects.project import Project
     from crossdock.services import Services
@@ -30,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lock", required=True, type=Path)
     parser.add_argument("--project", type=Path, help="pyproject.toml")
     parser.add_argument("--target", action="append", default=[], help='"linux/arm64+glibc2.28 3.11"')
+    parser.add_argument("--python", help="Python of targets that name none")
+    parser.add_argument("--overrides", type=Path, help="JSON: for names of packages what pyproject.toml could set")
     parser.add_argument("--extra", action="append", default=[])
     parser.add_argument("--group", action="append", default=[])
     wanted = parser.add_mutually_exclusive_group(required=True)
@@ -43,18 +46,23 @@ def run(options: argparse.Namespace) -> int:
     from crossdock.store import Store
     from crossdock.store.files import reported, write_whole
 
-    kept = read_hub(options.check) if options.check else None
+    kept = read_hub(options.check) if options.check else Kept({})
+    targets = options.target or kept.targets
+    if options.check and not targets:
+        raise StaleHubError(f"{options.check} names no targets", hint=RENEW)
+    project = project_for(options.lock, options.project)
     made = make_hub(
         options.lock,
-        project_for(options.lock, options.project),
-        options.target or kept_targets(kept or {}),
+        with_overrides(project, options.overrides) if options.overrides else project,
+        targets,
         Services(store=Store.default()),
-        extras=options.extra or kept_parts(kept or {}, "extras"),
-        groups=options.group or kept_parts(kept or {}, "groups"),
-        kept=kept,
+        python=options.python,
+        extras=options.extra or kept.parts("extras"),
+        groups=options.group or kept.parts("groups"),
+        kept=kept if options.check else None,
     )
-    if kept is not None:
-        check_hub(options.check, kept, made, options.lock)
+    if options.check:
+        check_hub(options.check, kept.document, made, options.lock)
         return 0
     with reported(options.out, option="--out"):
         write_whole(options.out, hub_text(made).encode())
@@ -67,10 +75,11 @@ def make_hub(
     targets: Sequence[str],
     services: Services,
     *,
+    python: str | None = None,
     extras: Sequence[str] = (),
     groups: Sequence[str] = (),
     frozen: bool = False,
-    kept: Mapping[str, Any] | None = None,
+    kept: Kept | None = None,
 ) -> dict[str, Any]:
     """Make the content of hub.json.
 
@@ -79,11 +88,12 @@ def make_hub(
         project: What it is of.
         targets: Platform and Python of each target.
         services: What is asked for files that the lock has the hashes of alone, and for their metadata.
+        python: Python of targets that name none; None for that of the project, or else the flag's default.
         extras: Extras that count, of those that exclude each other.
         groups: Dependency groups, likewise.
         frozen: Take the lock even if pyproject.toml was changed after it.
-        kept: What was made before: given back if nothing has changed that it was made from, so that an index need not
-            be asked to find that it is current.
+        kept: What was made before, for a lock that does not tell everything: no index is asked, but only what is
+            there already taken, if nothing has changed that it was made from.
 
     Raises:
         TargetError: A spelling names no target.
@@ -92,18 +102,19 @@ def make_hub(
         StoreError: The index had to be asked, and gave no answer.
         StaleHubError: ``kept`` is older than the lock, and the index would have to be asked for more.
     """
-    wanted = hub_targets(targets, project)
+    wanted = hub_targets(targets, project, python)
     inputs = load_inputs(lock, project, extras=extras, groups=groups, frozen=frozen)
-    digest = None if is_complete(inputs.lock) else inputs_digest(inputs, wanted)
-    if kept is not None and digest is not None:
-        if kept_inputs(kept) == digest:
-            return {**kept}
+    digest = None if inputs.graph else inputs_digest(inputs, wanted)
+    if kept is None or digest is None:
+        found = answer(inputs, wanted, candidates_for(inputs, services), services)
+    elif kept.inputs == digest:
+        found = answer_again(inputs, wanted, kept)
+    else:
         raise StaleHubError(
             f"What was made from {lock} is older than it",
             why="packages, settings or targets of it were changed since",
             hint=RENEW,
         )
-    found = answer(inputs, wanted, candidates_for(inputs, services), services)
     return document(inputs, found, digest)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
-
 from crossdock.bases.image_lock import lock_scratch
 from crossdock.bazel.handed.basefile import BaseFile, read_base
+from crossdock.bazel.handed.exceptions import last_day, read_exceptions, undated
 from crossdock.bazel.handed.imagefile import Claimed, ImageFile, write_image
 from crossdock.bazel.handed.layerfile import APPLICATION, SYSTEM, read_layer
 from crossdock.bazel.handed.settings import read_settings
@@ -25,6 +24,7 @@ from crossdock.bazel.images.composing import (
     target_of,
 )
 from crossdock.bazel.images.meeting import check_paths
+from crossdock.bazel.telling import tell_warnings
 from crossdock.errors import BazelInputError, UsageError
 from crossdock.oci.image import make_image
 from crossdock.projects.project import Project, load_project
@@ -41,6 +41,7 @@ from crossdock.verify.targets import claim_of
 
 if TYPE_CHECKING:
     import argparse
+    import datetime as dt
     from collections.abc import Mapping
 
     from crossdock.bazel.handed.settings import Settings
@@ -58,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layer", action="append", default=[], type=Path, help="likewise of one over it, lowest first")
     parser.add_argument("--platform", help="such as linux/arm64+glibc2.28; by default the base's")
     parser.add_argument("--settings", type=Path, help="JSON: how it runs")
+    parser.add_argument("--exceptions", action="append", default=[], type=Path, help="JSON: exceptions to the proof")
+    parser.add_argument("--layers", choices=("wheel", "grouped"), help="how wheels are divided, if nobody asked for it")
     parser.add_argument("--project", type=Path, help="pyproject.toml")
     parser.add_argument("--main", default="", help="the file that runs, relative to the application's files")
     parser.add_argument("--no-python", action="store_true", help="leave Python and its environment out")
@@ -67,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _epoch(text: str) -> int:
-    from crossdock.build import source_date_epoch
+    from crossdock.steps.annotating import source_date_epoch
 
     return source_date_epoch({"SOURCE_DATE_EPOCH": text})
 
@@ -90,9 +93,9 @@ def run(options: argparse.Namespace) -> int:
         [described(layer, of_layer) for layer in made.layers],
         run_config,
         epoch=options.epoch,
-        annotations={**annotations, **made.base.annotations},
+        annotations={**annotations, **made.base.annotations, **settings.annotations},
     )
-    report = _prove(made, claim, image)
+    report, until = _prove(made, claim, image)
     _write(
         options,
         made,
@@ -105,6 +108,7 @@ def run(options: argparse.Namespace) -> int:
             wheels=_names(made),
             waived=made.project.config.waived,
             allow=made.project.config.allow,
+            until=until,
         ),
     )
     return 0
@@ -126,10 +130,15 @@ def _made(options: argparse.Namespace, settings: Settings) -> Made:
         system = [layer for layer in system if layer.kind == "base"]
     if not options.name and options.project is None:
         raise UsageError("image: it has no --name", hint="pass --name, or --project")
-    project = load_project(options.project) if options.project is not None else _no_project(options.name)
-    check_project(project)
+    if options.project is not None:
+        project = load_project(options.project)
+    else:
+        project = Project.without_sources(options.name, Path(), read_settings(None).config)
+    check_project(project, options.layers)
+    config = settings.over(project.config)
+    allow = tuple(dict.fromkeys((*config.allow, *read_exceptions(options.exceptions))))
     return Made(
-        project=replace(project, config=settings.over(project.config)),
+        project=replace(project, config=replace(config, allow=allow)),
         base=base,
         layers=(*system, *over),
         main=checked_path(options.main, "image --main") if options.main else "",
@@ -154,21 +163,6 @@ def _scratch(options: argparse.Namespace) -> BaseFile:
         facts=lock_scratch(platform).facts,
         annotations={},
         metadata=(),
-    )
-
-
-def _no_project(name: str) -> Project:
-    return Project(
-        root=Path(),
-        name=name,
-        version=None,
-        description="",
-        license="",
-        requires_python=SpecifierSet(),
-        urls={},
-        has_backend=False,
-        python_file="",
-        config=read_settings(None).config,
     )
 
 
@@ -203,25 +197,32 @@ def _claim(made: Made, platform: Platform, target: Target | None, run_config: Ru
     )
 
 
-def _prove(made: Made, claim: Claim, image: Image) -> Report:
+def _prove(made: Made, claim: Claim, image: Image) -> tuple[Report, dt.date | None]:
     """Judge the image by what its layers hold; raise if it is not what it says.
+
+    Returns:
+        What was found, and the day to which exceptions let all of it through.
 
     Raises:
         ArtifactRefusedError: It is not.
     """
-    proved = prove_image(
+    prove = partial(
+        prove_image,
         claim,
         [layer.facts for layer in made.layers],
         claims=[LayerClaim(digest=f"sha256:{one.digest}", diff_id=f"sha256:{one.diff_id}") for one in image.layers],
         entry=claim.platform,
         digest=image.manifest.descriptor.digest,
-        allow=made.project.config.allow,
     )
-    report = Report(subject=made.project.name, images=(proved,))
+    allow = made.project.config.allow
+    report = Report(subject=made.project.name, images=(prove(allow=undated(allow)),))
     report.require_ok()
-    if any(finding.severity == "warning" for finding in report.all_findings):
-        print(report.to_text(), end="", file=sys.stderr)
-    return report
+    tell_warnings(report)
+    lasting = tuple(item for item in allow if item.expires is None)
+    if lasting == allow:
+        return report, None
+    errors = [finding for finding in prove(allow=lasting).findings if finding.severity == "error"]
+    return report, last_day(errors, allow)
 
 
 def _write(

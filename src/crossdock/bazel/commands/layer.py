@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from crossdock.bazel.handed.layerfile import LayerFile, LayerWheel, write_layer
-from crossdock.bazel.images.making import sha256_of_file, write_blob
+from crossdock.bazel.images.making import write_blob
 from crossdock.errors import BazelInputError, UsageError
 from crossdock.layers.cached import wheel_recipe
 from crossdock.layers.grouping import SizedWheel
 from crossdock.steps.environment import PREFIX
 from crossdock.steps.stack import own_sized, own_title, wheels_said, wheels_title
 from crossdock.steps.wheel_facts import facts_of_wheel
+from crossdock.store.files import digest_of
 from crossdock.targets import parse_python
 from crossdock.wheels.scheme import posix_venv
 
@@ -111,7 +112,7 @@ def _wheel(path: Path, distribution: str) -> SizedWheel:
             hint="write NAME==VERSION, in the order of the wheels",
         )
     try:
-        sha256, size = sha256_of_file(path), path.stat().st_size
+        sha256, size = digest_of(path).removeprefix("sha256:"), path.stat().st_size
     except OSError as error:
         raise BazelInputError(f"{path} cannot be read", why=error.strerror or str(error)) from None
     return SizedWheel(

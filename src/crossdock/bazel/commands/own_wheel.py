@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from packaging.tags import sys_tags
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from crossdock.bazel.bundled.inputs import GivenFile, add_files, given_files, hold, scratch_store
+from crossdock.bazel.bundled.inputs import hold, scratch_store
 from crossdock.bazel.bundled.unpacking import UnpackingPip
-from crossdock.errors import OutputError, RepositoryVersionError
+from crossdock.bazel.handed.sourcefiles import SourceFile, add_files, listed_files
+from crossdock.errors import BuildRequirementsError, OfflineError, OutputError, RepositoryVersionError
 from crossdock.lockfile.file import NAME as LOCK
 from crossdock.projects.firstparty import build_own_wheel
 from crossdock.projects.project import load_project
@@ -51,12 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lock", metavar="FILE")
     parser.add_argument("--build-wheel", "--build-wheels", dest="wheels", action="append", default=[], metavar="PATH")
     parser.add_argument("--out", required=True, metavar="DIR")
-    parser.add_argument("--metadata", required=True, metavar="FILE")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Build the wheel, and tell what it is."""
-    out, metadata = Path(options.out), Path(options.metadata)
+    """Build the wheel."""
+    out = Path(options.out)
     with scratch_store() as store:
         root = store.root.parent / "project"
         _copy(options, root)
@@ -67,20 +68,21 @@ def run(options: argparse.Namespace) -> int:
         if _requires(project) & _LISTERS:
             _make_repository(root)
         services = Services(store=store, offline=True)
-        wheel = build_own_wheel(project, services, locked=True, pip=UnpackingPip())
+        try:
+            wheel = build_own_wheel(project, services, locked=True, pip=UnpackingPip())
+        except OfflineError as error:
+            raise _not_given(error, _wheels(options.wheels)) from None
         with reported(out, option="--out"):
             _write(wheel, store, out)
-        with reported(metadata, option="--metadata"):
-            write_whole(metadata, _told(project, wheel).encode())
     return 0
 
 
 def _copy(options: argparse.Namespace, root: Path) -> None:
     """Put the files where the project has them: what is no regular file here, as in a sandbox, is one there."""
-    files = {item.dest: item for item in given_files(options)}
-    files["pyproject.toml"] = GivenFile(dest="pyproject.toml", source=Path(options.pyproject))
+    files = {item.path: item for item in listed_files(options)}
+    files["pyproject.toml"] = SourceFile(path="pyproject.toml", source=Path(options.pyproject))
     if options.lock:
-        files[LOCK] = GivenFile(dest=LOCK, source=Path(options.lock))
+        files[LOCK] = SourceFile(path=LOCK, source=Path(options.lock))
     for dest, item in files.items():
         place, content = root / dest, item.read()
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -94,6 +96,26 @@ def _wheels(given: Iterable[str]) -> Iterable[Path]:
     for text in given:
         path = Path(text)
         yield from sorted(path.glob("*.whl")) if path.is_dir() else [path]
+
+
+def _not_given(error: OfflineError, given: Iterable[Path]) -> BuildRequirementsError:
+    """Say what is missing: no action looks for it anywhere, and wheels of another Python or machine do not count."""
+    others = [path.name for path in given if not _fits(path.name)]
+    python = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+    return BuildRequirementsError(
+        "What the project's build backend runs on is not all among build_deps",
+        why=f"{error.why} is wanted for {python}, which runs the build"
+        + (f"; {', '.join(others)} cannot be used by it" if others else ""),
+        hint="add it to build_deps, whose wheels are those for the machine that builds and "
+        "//bazel/config:python_version; where that is another Python than the toolchain's, make them one",
+    )
+
+
+def _fits(filename: str) -> bool:
+    try:
+        return not frozenset(sys_tags()).isdisjoint(parse_wheel_filename(filename)[3])
+    except InvalidWheelFilename:
+        return False
 
 
 def _requires(project: Project) -> frozenset[str]:
@@ -172,30 +194,3 @@ def _write(wheel: OwnWheel, store: Store, out: Path) -> None:
     if any(out.iterdir()):
         raise OutputError(f"{out} already holds something", hint="name an empty or new folder with --out")
     write_whole(out / wheel.filename, store.path(wheel.sha256), f"sha256:{wheel.sha256}")
-
-
-def _told(project: Project, wheel: OwnWheel) -> str:
-    config = project.config
-    values = {
-        **wheel.to_json(),
-        "tags": sorted(map(str, wheel.tags)),
-        "project": {
-            "name": project.name,
-            "version": project.version,
-            "description": project.description,
-            "license": project.license,
-            "requires_python": str(project.requires_python),
-            "urls": dict(project.urls),
-        },
-        "config": {
-            "entrypoint": list(config.entrypoint) if isinstance(config.entrypoint, tuple) else config.entrypoint,
-            "env": dict(config.env),
-            "labels": dict(config.labels),
-            "ports": list(config.ports),
-            "user": config.user,
-            "layers": config.layers,
-            "compression": config.compression,
-            "waived": sorted(config.waived),
-        },
-    }
-    return json.dumps(values, indent=2, sort_keys=True) + "\n"

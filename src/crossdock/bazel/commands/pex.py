@@ -11,10 +11,12 @@ from crossdock.bazel.bundled.app_wheel import runfiles_wheel
 from crossdock.bazel.bundled.first_party import add_first_party, first_party, inputs_of, own_wheel_of
 from crossdock.bazel.bundled.inputs import add_members, scratch_store, spelled_target, stored_wheel
 from crossdock.bazel.bundled.pex_release import pex_on_path, read_runtime
+from crossdock.bazel.groups import groups_of
+from crossdock.bazel.telling import tell_warnings
 from crossdock.bundles.pex.entry import EntryRequest
 from crossdock.bundles.pex.runtime import PEX_VERSION
+from crossdock.bundling.pex_options import add_entry, add_run, add_start, behaviour, entry_of
 from crossdock.bundling.pexes import PexWish, pexes_of
-from crossdock.cli.pex import add_entry, add_run, add_start, behaviour, entry_of
 from crossdock.errors import EntrypointError, PexRuntimeError, UsageError
 from crossdock.services import Services
 
@@ -61,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
         wish = _wish(options, party, module, store)
         with pex_on_path(options.pex_wheel, store.root.parent):
             try:
-                pexes_of(inputs, Services(store=store, offline=True), wish)
+                for pex in pexes_of(inputs, Services(store=store, offline=True), wish):
+                    tell_warnings(pex.report)
             except PexRuntimeError as error:
                 if options.pex_wheel is None:
                     error.hint = f"give the wheel of pex {PEX_VERSION} by --pex-wheel, or a --runtime of these options"
@@ -76,21 +79,21 @@ def _targets(options: argparse.Namespace, store: Store) -> list[tuple[Target, li
         UsageError: There is no target, or one is named twice.
         TargetError: A target is not one.
     """
-    common, *groups = options.groups or [None]
+    common, groups = groups_of(options)
     if not groups:
         raise UsageError("no --target is given", hint="name what the PEX is for, as in --target 'linux/arm64 cp311'")
     wheels: dict[str, WheelFile] = {}
     for group in (common, *groups):
-        for text in group.wheels:
+        for text in group.of("--wheel"):
             if text not in wheels:
                 wheels[text] = stored_wheel(store, Path(text))
     found = {}
     for group in groups:
-        spec, python = spelled_target(group.target, options.python)
+        spec, python = spelled_target(group.name, options.python)
         target = spec.target(python)
         if target in found:
             raise UsageError(f"--target {target} is given twice")
-        found[target] = [wheels[text] for text in dict.fromkeys((*common.wheels, *group.wheels))]
+        found[target] = [wheels[text] for text in dict.fromkeys((*common.of("--wheel"), *group.of("--wheel")))]
     return list(found.items())
 
 

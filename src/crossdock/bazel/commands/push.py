@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.bases.spec import parse_base
 from crossdock.bazel.images.assembled import add_image, assembled, blamed
-from crossdock.errors import BazelInputError, CrossdockError
+from crossdock.errors import BazelInputError, CrossdockError, ExceptionEndedError
 from crossdock.oci.reference import parse_reference
 from crossdock.oci.registry import PushedBlob, Registries, push_image
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
+    from crossdock.bazel.handed.imagefile import ImageFile
     from crossdock.bazel.images.assembled import Assembled
     from crossdock.oci.reference import Reference
     from crossdock.oci.registry import Repository
@@ -37,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
     reference = _repository(options.repository)
     tags = _tags(reference, [*options.tag, *_lines(options.tag_file)])
     image = assembled(options)
+    _check_day(image.about, dt.datetime.now(dt.UTC).date())
     repository = Registries().repository(reference)
     repository.check_push()
     from crossdock.store import terminal_progress
@@ -71,6 +74,23 @@ def _repository(text: str) -> Reference:
     return reference
 
 
+def _check_day(about: Sequence[ImageFile], today: dt.date) -> None:
+    """Refuse what an exception to the proof let through that has ended since.
+
+    Raises:
+        ExceptionEndedError: There is such a one.
+    """
+    for image in about:
+        claim = image.claim
+        if claim.until is not None and today > claim.until:
+            ended = [item for item in claim.allow if item.expires == claim.until]
+            raise ExceptionEndedError(
+                f"{image.name} for {claim.platform.spelling} is refused since {claim.until}, when an exception ended",
+                why="; ".join(f"it is for {item}: {item.reason}" for item in ended),
+                hint="repair what it is for, or give it another date where it is written, and build again",
+            )
+
+
 def _lines(paths: Sequence[Path]) -> list[str]:
     lines: list[str] = []
     for path in paths:
@@ -86,8 +106,14 @@ def _tags(reference: Reference, texts: Sequence[str]) -> list[str]:
 
     Raises:
         ImageReferenceError: One is none.
+        BazelInputError: One has a repository or a digest beside it.
     """
-    return [parse_reference(f"{reference.name}:{text}").tag for text in dict.fromkeys(texts)]
+    for text in dict.fromkeys(texts):
+        if parse_reference(f"{reference.name}:{text}") != reference.with_tag(text):
+            raise BazelInputError(
+                f"{text} is no tag alone", why="it has a digest, or a repository", hint="name the tag, as in --tag 1.0"
+            )
+    return list(dict.fromkeys(texts))
 
 
 def _blobs(image: Assembled) -> Iterator[PushedBlob]:

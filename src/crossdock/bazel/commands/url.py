@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.bazel.hubs.inputs import project_for
-from crossdock.errors import DownloadError
+from crossdock.errors import DownloadError, StoreError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from crossdock.locks import Lock, LockedFile
     from crossdock.services import Services
@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--filename", required=True)
     parser.add_argument("--sha256", required=True)
+    parser.add_argument(
+        "--tried", action="append", default=[], metavar="URL", help="where it could not be fetched from"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,15 +44,24 @@ def run(options: argparse.Namespace) -> int:
     from crossdock.store import Store
 
     services = Services(store=Store.default())
-    found = where(options.lock, options.project, options.name, options.filename, options.sha256, services)
+    name, filename, sha256 = options.name, options.filename, options.sha256
+    found = where(options.lock, options.project, name, filename, sha256, services, options.tried)
     print(json.dumps(found, sort_keys=True))
     return 0
 
 
 def where(
-    lock: Path | None, pyproject: Path | None, name: str, filename: str, sha256: str, services: Services
+    lock: Path | None,
+    pyproject: Path | None,
+    name: str,
+    filename: str,
+    sha256: str,
+    services: Services,
+    tried: Collection[str] = (),
 ) -> dict[str, Any]:
     """Find a file: where the lock says, else on the user's indexes; with the user's credentials for that place.
+
+    Where nobody has credentials for it, a place that was tried is left for the indexes, if one of them has the file.
 
     Args:
         lock: The lock; None asks the indexes alone.
@@ -58,6 +70,7 @@ def where(
         filename: The file's name.
         sha256: Its SHA-256.
         services: What reaches the indexes.
+        tried: URLs that it could not be fetched from without credentials.
 
     Raises:
         DownloadError: No index has the file, or one cannot be read.
@@ -80,9 +93,17 @@ def where(
         url = inputs.project_lock.location(file) if file is not None else None
         if url is not None and file is not None and file.url is None:
             url = Path(url).as_uri()
-    if url is None:
-        url = _asked(name, filename, wanted, source, config, services)
-    return _with_credentials(url, (*config.urls(), *([source] if source else [])), keyring=config.keyring)
+    places = (*config.urls(), *([source] if source else []))
+    found = None if url is None else _with_credentials(url, places, keyring=config.keyring)
+    if found is not None and (found["auth"] is not None or found["url"] not in tried):
+        return found
+    try:
+        asked = _asked(name, filename, wanted, source, config, services)
+    except StoreError:
+        if found is None:
+            raise
+        return found
+    return _with_credentials(asked, places, keyring=config.keyring)
 
 
 def _locked(lock: Lock, sha256: str) -> tuple[LockedFile | None, str | None]:

@@ -2,73 +2,49 @@
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from packaging.utils import canonicalize_name
 
 from crossdock.bazel.bundled.inputs import spelled_target
+from crossdock.bazel.groups import add_groups, groups_of
+from crossdock.bazel.handed.exceptions import read_exceptions
 from crossdock.bazel.handed.imagefile import read_image
 from crossdock.bazel.images.proving import linked_images, meant_by_image
-from crossdock.cli.verify_outputs import Outputs, Result, exit_code, settled, unreadable
 from crossdock.errors import CrossdockError, UsageError
 from crossdock.steps.meant import meant
+from crossdock.steps.verify_outputs import Outputs, Result, exit_code, settled, unreadable
 from crossdock.steps.verifying import Question, verify_artifact, verify_image
 from crossdock.store.files import reported, whole_file
 from crossdock.targets import parse_target
-from crossdock.testing.expecting import Expected, expect, platform_name
 from crossdock.verify.exceptions import Allowance
+from crossdock.verify.expecting import Expected, expect, platform_name
 from crossdock.verify.finding import Finding
 from crossdock.verify.formats import to_junit
 from crossdock.verify.platforms import Platform
 from crossdock.verify.policy import read_policy
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
+    from crossdock.bazel.groups import Group
     from crossdock.steps.meant import Meant
     from crossdock.verify.report import Report
 
 __all__ = ["add_arguments", "run"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Artifact:
-    """An artifact that is no image, and the targets that were named after it."""
-
-    path: str
-    targets: list[str] = field(default_factory=list)
-
-
-class _ArtifactAction(argparse.Action):
-    """Puts each ``--target`` to the ``--artifact`` before it; those before any are for all."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        artifacts: list[_Artifact] = list(getattr(namespace, self.dest) or [_Artifact("")])
-        if option_string == "--artifact":
-            artifacts.append(_Artifact(str(values)))
-        else:
-            artifacts[-1] = replace(artifacts[-1], targets=[*artifacts[-1].targets, str(values)])
-        setattr(namespace, self.dest, artifacts)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    for name in ("--artifact", "--target"):
-        parser.add_argument(name, dest="artifacts", action=_ArtifactAction, metavar=name[2:].upper())
+    add_groups(parser, "--artifact", "--target", "--exceptions")
     parser.add_argument("--python", metavar="VERSION")
     parser.add_argument("--image", type=Path, action="append", default=[])
     parser.add_argument("--index")
@@ -84,10 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prove all that is given, tell of it, and give the exit code of the worst."""
-    common, *artifacts = options.artifacts or [_Artifact("")]
+    common, artifacts = groups_of(options)
     if not artifacts and not options.image:
         raise UsageError("nothing is given to be proved", hint="name --image files with their blobs, or --artifact")
     allow = [Allowance(path=pattern) for pattern in options.allow]
+    allow += _exceptions(common)
     for path in options.policy:
         allow += read_policy(path)
     results = list(_results(options, common, artifacts, tuple(allow)))
@@ -103,28 +80,33 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _results(
-    options: argparse.Namespace, common: _Artifact, artifacts: Sequence[_Artifact], allow: tuple[Allowance, ...]
+    options: argparse.Namespace, common: Group, artifacts: Sequence[Group], allow: tuple[Allowance, ...]
 ) -> Iterator[Result]:
     expected = Expected(named=tuple(canonicalize_name(name) for name in options.packages))
     if options.image:
         subject = options.subject or read_image(options.image[0]).name
-        targets = [_meant(text, options.python) for text in common.targets]
+        targets = [_meant(text, options.python) for text in common.of("--target")]
         targets = targets or [item for path in options.image if (item := meant_by_image(path)) is not None]
         own = {item for path in options.image for item in read_image(path).claim.allow}
         question = Question(targets=tuple(targets), allow=(*allow, *sorted(own, key=repr)))
         with linked_images(options.image, options.index, options.blob) as layout:
             yield _result(expect(verify_image(layout, subject, question), expected))
     for artifact in artifacts:
-        targets = [_meant(text, options.python) for text in (*common.targets, *artifact.targets)]
-        subject = options.subject if options.subject and not options.image else Path(artifact.path).name
+        targets = [_meant(text, options.python) for text in (*common.of("--target"), *artifact.of("--target"))]
+        subject = options.subject if options.subject and not options.image else Path(artifact.name).name
+        question = Question(targets=tuple(targets), allow=(*allow, *_exceptions(artifact)))
         try:
-            report = verify_artifact(Path(artifact.path), Question(targets=tuple(targets), allow=allow))
+            report = verify_artifact(Path(artifact.name), question)
             yield _result(expect(replace(report, subject=subject), expected))
         except CrossdockError as error:
             # The others are proved all the same, and the test's report has them.
             if not 50 <= error.exit_code < 100:
                 raise
             yield unreadable(subject, error)
+
+
+def _exceptions(group: Group) -> tuple[Allowance, ...]:
+    return read_exceptions(map(Path, group.of("--exceptions")))
 
 
 def _result(report: Report) -> Result:

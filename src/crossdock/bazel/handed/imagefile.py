@@ -35,6 +35,7 @@ class Claimed:
         wheels: File names of all that is installed.
         waived: Names of distributions that may be missing.
         allow: Exceptions of the proof.
+        until: The last day on which they let all through that was found; None for ever.
     """
 
     platform: Platform
@@ -42,6 +43,7 @@ class Claimed:
     wheels: tuple[str, ...]
     waived: frozenset[str]
     allow: tuple[Allowance, ...]
+    until: dt.date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +219,7 @@ def _claim_to_json(claim: Claimed) -> dict[str, Any]:
             }
             for item in claim.allow
         ],
+        "until": claim.until.isoformat() if claim.until else None,
     }
 
 
@@ -232,10 +235,14 @@ def _claim_from_json(value: Any) -> Claimed:  # noqa: ANN401
         wheels=tuple(map(str, value["wheels"])),
         waived=frozenset(map(str, value["waived"])),
         allow=tuple(map(_allowance, value["allow"])),
+        until=_day(value["until"]),
     )
 
 
 def _allowance(value: Any) -> Allowance:  # noqa: ANN401
     texts = {key: str(value[key]) for key in ("code", "path", "package", "reason")}
-    expires = value["expires"]
-    return Allowance(expires=None if expires is None else dt.date.fromisoformat(expires), **texts)
+    return Allowance(expires=_day(value["expires"]), **texts)
+
+
+def _day(value: str | None) -> dt.date | None:
+    return None if value is None else dt.date.fromisoformat(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from crossdock.errors import BazelInputError
 from crossdock.store.actions import canonical_json
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["malformed", "read_json", "read_object", "write_json"]
 
-_AGAIN = "it is written by another action of crossdock's rules: build that target again"
+_AGAIN: Final = "it is written by another action of crossdock's rules: build that target again"
+#: Far more than is known of any layer: some hundred bytes for each file in it.
+_LARGEST: Final = 256 << 20
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401  it is whatever the file holds
@@ -26,7 +28,11 @@ def read_json(path: Path) -> Any:  # noqa: ANN401  it is whatever the file holds
         BazelInputError: It cannot be read, or is no JSON.
     """
     try:
-        return json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise malformed(path, f"it has more than {_LARGEST:,} bytes")
+        return json.loads(data)
     except OSError as error:
         raise BazelInputError(
             f"{path} cannot be read",

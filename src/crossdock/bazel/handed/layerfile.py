@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crossdock.bazel.handed.jsonfile import malformed, read_object, write_json
 from crossdock.layers.cached import MadeLayer
+from crossdock.oci.model import Descriptor
 from crossdock.steps.wheel_facts import WheelFacts
 from crossdock.verify.scan import LayerFacts
 
@@ -119,21 +120,27 @@ def read_layer(path: Path) -> LayerFile:
     """
     value = read_object(path, _VERSION)
     try:
+        blob = Descriptor.from_json({**value, "mediaType": value["media_type"]})
+        facts = LayerFacts.from_json(value["facts"])
         layer = LayerFile(
             kind=str(value["kind"]),
             title=str(value["title"]),
             described={str(key): str(text) for key, text in value["described"].items()},
             key=str(value["key"]),
             python=str(value["python"]),
-            made=MadeLayer(_sha256(value["digest"]), int(value["size"]), _sha256(value["diff_id"])),
-            media_type=str(value["media_type"]),
+            made=MadeLayer(blob.sha256, blob.size, _sha256(value["diff_id"])),
+            media_type=blob.media_type,
             wheels=tuple(map(_wheel, value["wheels"])),
-            facts=LayerFacts.from_json(value["facts"]),
+            facts=facts,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise malformed(path, f"it describes no layer: {type(error).__name__}: {error}") from None
     if layer.kind not in (*SYSTEM, *APPLICATION):
         raise malformed(path, f"there is no layer of the kind {layer.kind[:50]!r}")
+    if (facts.digest, facts.size, facts.media_type) != (blob.digest, blob.size, blob.media_type):
+        raise malformed(path, "what was seen was seen in another layer")
+    if facts.diff_id != value["diff_id"]:
+        raise malformed(path, "what was seen was seen in a layer of another diff_id")
     return layer
 
 
@@ -142,13 +149,10 @@ def _wheel(value: Any) -> LayerWheel:  # noqa: ANN401
         name=str(value["name"]),
         version=str(value["version"]),
         filename=str(value["filename"]),
-        sha256=str(value["sha256"]),
+        sha256=_sha256(f"sha256:{value['sha256']}"),
         facts=WheelFacts.from_json(value["facts"]),
     )
 
 
-def _sha256(digest: str) -> str:
-    algorithm, _, value = digest.partition(":")
-    if algorithm != "sha256" or len(value) != 64:
-        raise ValueError(f"{digest[:100]!r} is no digest")
-    return value
+def _sha256(digest: Any) -> str:  # noqa: ANN401
+    return Descriptor.from_json({"mediaType": "", "digest": digest, "size": 0}).sha256

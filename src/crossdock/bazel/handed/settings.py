@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "read_settings"]
 
 #: Those that mean what they mean in ``[tool.crossdock]``.
-_SHARED: Final = ("entrypoint", "env", "labels", "ports", "user", "verify")
+_SHARED: Final = ("entrypoint", "env", "labels", "ports", "user")
 _KNOWN: Final = (*_SHARED, "annotations")
 
 
@@ -43,7 +43,6 @@ class Settings:
             labels={**config.labels, **own.labels},
             ports=own.ports or config.ports,
             user=own.user or config.user,
-            allow=(*config.allow, *own.allow),
         )
 
 

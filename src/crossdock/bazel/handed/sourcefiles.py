@@ -1,9 +1,13 @@
-"""An application's own files, as a rule lists them: where each goes, and where it lies."""
+"""An application's own files, as a rule lists them: where each goes, and where it lies.
+
+Images, bundles and a project's own wheel read one form of list, by one set of rules.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,14 +17,26 @@ from crossdock.headers.elf import ELF_MAGIC
 from crossdock.steps.environment import APP, PREFIX
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["RUNFILES", "SourceFile", "checked_path", "listed_files"]
+__all__ = [
+    "MAIN_REPOSITORY",
+    "RUNFILES",
+    "SourceFile",
+    "add_files",
+    "checked_path",
+    "in_image",
+    "listed_files",
+]
 
+#: Runfiles of the main module (Bazel documentation, "Runfiles").
+MAIN_REPOSITORY: Final = "_main"
 #: Where an application's own files are in an image, relative to the root; below it, a folder for each repository.
 RUNFILES: Final = f"{APP}/runfiles"
 
 _LONGEST: Final = 4096
+_PIECE: Final = 1 << 20
 #: What is run by its name starts with one of these.
 _RUN: Final = (b"#!", ELF_MAGIC)
 
@@ -30,7 +46,7 @@ class SourceFile:
     """A file of an application.
 
     Attributes:
-        path: Where it goes in the image, relative to the root.
+        path: Where it goes, relative to the root of what it goes to.
         source: Where it lies; None for an empty file.
         executable: Whether it gets the executable bits; None where only its content tells.
     """
@@ -40,8 +56,32 @@ class SourceFile:
     executable: bool | None = None
 
     def read(self) -> bytes:
-        """Give its bytes."""
-        return b"" if self.source is None else self.source.read_bytes()
+        """Give its bytes.
+
+        Raises:
+            BazelInputError: It cannot be read.
+        """
+        return b"".join(self.pieces())
+
+    def pieces(self, length: int = _PIECE) -> Iterator[bytes]:
+        """Give its bytes in pieces of at most some length.
+
+        Raises:
+            BazelInputError: It cannot be read.
+        """
+        if self.source is None:
+            return
+        with _reading(self.source), self.source.open("rb") as file:
+            while piece := file.read(length):
+                yield piece
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has, by what the disk says."""
+        if self.source is None:
+            return 0
+        with _reading(self.source):
+            return self.source.stat().st_size
 
     @property
     def mode(self) -> int:
@@ -50,21 +90,39 @@ class SourceFile:
         What the disk says counts for nothing: what an action put out is executable, or is not, as its machine has it.
         """
         executable = self.executable
-        if executable is None and self.source is not None:
-            with self.source.open("rb") as file:
-                executable = file.read(len(ELF_MAGIC)).startswith(_RUN)
+        if executable is None:
+            executable = next(self.pieces(len(ELF_MAGIC)), b"").startswith(_RUN)
         return 0o755 if executable else 0o644
 
 
-def listed_files(lines: Sequence[str], listings: Iterable[Path]) -> list[SourceFile]:
+@contextmanager
+def _reading(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BazelInputError(
+            f"{source} cannot be read",
+            why=error.strerror or str(error),
+            hint="it is among srcs or data; leave it out, or mend it",
+        ) from None
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the options that list files."""
+    parser.add_argument("--file", action="append", default=[], help="DEST, a tab, SOURCE; then a tab and x or -")
+    parser.add_argument("--files", action="append", default=[], type=Path, help="listing of such, one on each line")
+
+
+def listed_files(options: argparse.Namespace, placed: Callable[[str, str], str] | None = None) -> list[SourceFile]:
     """Read which files there are: in each line where one goes, where it lies and perhaps ``x`` or ``-``, by tabs.
 
-    Where one goes is relative to the runfiles, or absolute in the image. A source that is a folder stands for all
-    files below it; an empty one for an empty file. Symbolic links are followed.
+    A source that is a folder stands for all files below it; an empty one for an empty file. Symbolic links are
+    followed.
 
     Args:
-        lines: Given one by one.
-        listings: Files of more.
+        options: What `add_files` added.
+        placed: Gives the place that is meant by what is written, and raises if it may not be; by default that is it,
+            and it has to stay below the root.
 
     Returns:
         The files, sorted by path, each once.
@@ -73,8 +131,8 @@ def listed_files(lines: Sequence[str], listings: Iterable[Path]) -> list[SourceF
         BazelInputError: A line cannot be understood, a path leads out, a file is not there, or two are for one path.
     """
     found: dict[str, SourceFile] = {}
-    for line, where in _lines(lines, listings):
-        for item in _files(line, where):
+    for line, where in _lines(options.file, options.files):
+        for item in _files(line, where, placed or checked_path):
             other = found.setdefault(item.path, item)
             if other == item:
                 continue
@@ -120,12 +178,13 @@ def _lines(lines: Sequence[str], listings: Iterable[Path]) -> Iterator[tuple[str
             text = listing.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise BazelInputError(f"{listing} cannot be read as a listing of files", why=str(error)) from None
+        # A line ends at \n and nowhere else, as in Bazel's parameter files.
         for number, line in enumerate(text.split("\n"), start=1):
             if line:
                 yield line, f"{listing}, line {number}"
 
 
-def _files(line: str, where: str) -> Iterator[SourceFile]:
+def _files(line: str, where: str, placed: Callable[[str, str], str]) -> Iterator[SourceFile]:
     path, *rest = line.split("\t")
     if len(rest) not in {1, 2} or rest[1:] not in ([], ["x"], ["-"]):
         raise BazelInputError(
@@ -133,7 +192,7 @@ def _files(line: str, where: str) -> Iterator[SourceFile]:
             why="it has to be where a file goes, a tab, where it lies; then perhaps a tab and x or -",
         )
     executable = None if len(rest) == 1 else rest[1] == "x"
-    path = _placed(path, where)
+    path = placed(path, where)
     if not rest[0]:
         yield SourceFile(path=path, source=None, executable=executable)
         return
@@ -144,11 +203,21 @@ def _files(line: str, where: str) -> Iterator[SourceFile]:
         yield _regular(SourceFile(path=path, source=source, executable=executable), where)
 
 
-def _placed(path: str, where: str) -> str:
-    """Give where a file goes, relative to the root of the image."""
+def in_image(path: str, where: str) -> str:
+    """Give where a file goes in an image: written relative to the runfiles, or absolute.
+
+    Raises:
+        BazelInputError: It leads out of the application's folder, or into the environment.
+    """
     if not path.startswith("/"):
         return f"{RUNFILES}/{checked_path(path, where)}"
     place = checked_path(path[1:], where)
+    if not place.startswith(f"{APP}/"):
+        raise BazelInputError(
+            f"{where}: {path} is outside of /{APP}",
+            why="all else in an image is its base's",
+            hint=f"name a place below /{APP}",
+        )
     if place == PREFIX or place.startswith(f"{PREFIX}/"):
         raise BazelInputError(
             f"{where}: {path} is in the image's environment",
@@ -163,9 +232,10 @@ def _below(folder: SourceFile, where: str, above: frozenset[str]) -> Iterator[So
     real = os.path.realpath(folder.source)
     if real in above:
         raise BazelInputError(f"{where}: {folder.source} is a link to a folder that it is in", hint="remove that link")
-    for entry in sorted(os.scandir(folder.source), key=lambda item: item.name):
-        source = folder.source / entry.name
-        item = replace(folder, path=checked_path(f"{folder.path}/{entry.name}", where), source=source)
+    with _reading(folder.source):
+        below = sorted(folder.source.iterdir(), key=lambda item: item.name)
+    for source in below:
+        item = replace(folder, path=checked_path(f"{folder.path}/{source.name}", where), source=source)
         if _is(source, where, stat.S_ISDIR):
             yield from _below(item, where, above | {real})
         else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from crossdock.bazel.hubs.activity import Activity
 from crossdock.bazel.hubs.cycles import without_cycles
-from crossdock.bazel.hubs.edges import has_graph, in_all, locked_edges, said_edges, wheel_requires
+from crossdock.bazel.hubs.edges import in_all, locked_edges, said_edges, wheel_requires
 from crossdock.bazel.hubs.lists import part_lists
 from crossdock.bazel.hubs.missing import inactive_message
 from crossdock.bazel.hubs.names import Names, name_entries
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from crossdock.bazel.hubs.edges import Edges
     from crossdock.bazel.hubs.files import Candidates
     from crossdock.bazel.hubs.inputs import Inputs
+    from crossdock.bazel.hubs.keeping import Kept
     from crossdock.bazel.hubs.targets import HubTarget
     from crossdock.locks import LockedFile
     from crossdock.services import Services
 
-__all__ = ["TargetAnswers", "answer"]
+__all__ = ["TargetAnswers", "answer", "answer_again"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +82,48 @@ def answer(
     """
     lock = inputs.lock
     chosen = [_choose(inputs, target, candidates) for target in targets]
-    if has_graph(lock):
+    if inputs.graph:
         return [_answer(inputs, one, one.edges or {}) for one in chosen]
     requires = wheel_requires(inputs, (pair for one in chosen for pair in one.files.items()), services)
-    said = in_all([said_edges(one.target, one.activity, one.names, one.files, requires) for one in chosen])
+    said = in_all([said_edges(lock, one.target, one.activity, one.names, one.files, requires) for one in chosen])
     return [_answer(inputs, one, edges) for one, edges in zip(chosen, said, strict=True)]
+
+
+def answer_again(inputs: Inputs, targets: Sequence[HubTarget], kept: Kept) -> list[TargetAnswers]:
+    """Answer without an index, for a lock that does not tell everything, with the help of what was answered before.
+
+    The names of files, and what wheels need, are what was kept; all else is found anew. So a wheel is again one that
+    the lock has for its package, and of those that are kept the best for its target.
+
+    Args:
+        inputs: The lock and its parts, which are those that the hub was made from.
+        targets: The targets.
+        kept: What was answered.
+    """
+    found = []
+    for target in targets:
+        chosen = _choose(inputs, target, kept.candidates)
+        edges: Edges = {
+            index: {extra: [] for extra in ("", *kept.extras(node, target.key))}
+            for index, node in chosen.names.nodes.items()
+        }
+        one = _answer(inputs, chosen, edges)
+        unnamed = {node for index, node in chosen.names.nodes.items() if inputs.lock.packages[index].hashes}
+        texts = {node: kept.missing(node, target.key) if node in unnamed else None for node in one.missing}
+        found.append(
+            replace(
+                one,
+                missing={node: texts[node] or text for node, text in one.missing.items()},
+                deps={item: kept.needs(item, target.key) for item in one.deps},
+            )
+        )
+    return found
 
 
 def _choose(inputs: Inputs, target: HubTarget, candidates: Candidates) -> _Chosen:
     activity = Activity(inputs.lock, inputs.project_lock.parts, inputs.every, target.target)
     # Before wheels are chosen: what has an edge that cannot be decided gets none.
-    edges = locked_edges(inputs.lock, activity) if has_graph(inputs.lock) else None
+    edges = locked_edges(inputs.lock, activity) if inputs.graph else None
     files, refused = choose_wheels(inputs, target, activity, candidates)
     names = name_entries(inputs.lock.packages, activity)
     return _Chosen(target=target, activity=activity, names=names, files=files, refused=refused, edges=edges)

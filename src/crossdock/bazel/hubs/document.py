@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossdock.bazel.hubs.edges import has_graph
+from crossdock.bazel.hubs.digest import content_digest
+from crossdock.bazel.hubs.places import relative_path, shown_url
 from crossdock.locks.files import parse_wheel
-from crossdock.store.urls import split_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,13 +34,14 @@ def document(inputs: Inputs, found: Sequence[TargetAnswers], digest: str | None)
         for file in one.files.values():
             if file.sha256 not in files:
                 files[file.sha256] = _file(file, inputs.lock)
-    return {
+    made: dict[str, Any] = {
         "version": VERSION,
         "lock": {
             "format": inputs.lock.format,
             "name": inputs.lock.path.name,
-            "graph": "lock" if has_graph(inputs.lock) else "metadata",
+            "graph": "lock" if inputs.graph else "metadata",
             "inputs": digest,
+            "content": None,
         },
         "asked": {"extras": list(inputs.asked_extras), "groups": list(inputs.asked_groups)},
         "targets": {one.target.key: one.target.facts() for one in found},
@@ -53,6 +52,9 @@ def document(inputs: Inputs, found: Sequence[TargetAnswers], digest: str | None)
         "left_out": _left_out(inputs),
         "files": files,
     }
+    if digest is not None:
+        made["lock"]["content"] = content_digest(made)
+    return made
 
 
 def _packages(found: Sequence[TargetAnswers]) -> dict[str, Any]:
@@ -122,20 +124,7 @@ def _file(file: LockedFile, lock: Lock) -> dict[str, Any]:
         "filename": file.filename,
         "name": wheel[0] if wheel else "",
         "version": str(wheel[1]) if wheel else "",
-        "url": _shown(file.url) if locked else None,
-        "path": _relative(file.path, lock.path),
+        "url": shown_url(file.url) if locked else None,
+        "path": relative_path(file.path, lock.path),
         "size": file.size,
     }
-
-
-def _shown(url: str | None) -> str | None:
-    """Give a URL as it may be written down: without user and password, which `url` finds again."""
-    return None if url is None else split_credentials(url)[0]
-
-
-def _relative(path: str | None, lock: Path) -> str | None:
-    """Give a path relative to the lock's folder, as no absolute one is the same for everybody."""
-    if path is None:
-        return None
-    folder = lock.absolute().parent
-    return Path(os.path.relpath(folder / path, folder)).as_posix()

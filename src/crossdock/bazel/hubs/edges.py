@@ -9,7 +9,6 @@ from packaging.utils import canonicalize_name
 
 from crossdock.errors import DownloadError
 from crossdock.locks import Dependency
-from crossdock.locks.activation import FLAT_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,15 +23,10 @@ if TYPE_CHECKING:
     from crossdock.locks import Lock, LockedFile
     from crossdock.services import Services
 
-__all__ = ["Edges", "has_graph", "in_all", "locked_edges", "said_edges", "wheel_requires"]
+__all__ = ["Edges", "in_all", "locked_edges", "said_edges", "wheel_requires"]
 
 #: By entry what it always needs (""), and what each of its extras adds.
 Edges = dict[int, dict[str, list[Dependency]]]
-
-
-def has_graph(lock: Lock) -> bool:
-    """Say whether a lock tells what its packages need; flat ones may, and then tools do so throughout."""
-    return lock.format not in FLAT_FORMATS or any(package.dependencies for package in lock.packages)
 
 
 def locked_edges(lock: Lock, activity: Activity) -> Edges:
@@ -76,6 +70,7 @@ def wheel_requires(
 
 
 def said_edges(
+    lock: Lock,
     target: HubTarget,
     activity: Activity,
     names: Names,
@@ -85,7 +80,7 @@ def said_edges(
     """Give the edges that wheels tell, as far as they lead to entries that count.
 
     An extra counts if all that it adds is locked: the lock's tool has resolved the project's dependencies alone. See
-    `in_all` for those that count for some targets.
+    `in_all` for those that count for some targets. What the project's settings add is told by the lock's entries.
     """
     environment = target.target.environment
     found: Edges = {}
@@ -95,7 +90,7 @@ def said_edges(
             found[index] = {}
             continue
         base = _holding(said.requires, "", environment)
-        found[index] = {"": _dependencies(base, names)}
+        found[index] = {"": _dependencies(base, names) + activity.held(lock.packages[index].dependencies, index)}
         for extra in said.extras:
             added = [item for item in _holding(said.requires, extra, environment) if item not in base]
             if all(names.meant.get(canonicalize_name(item.name)) is not None for item in added):

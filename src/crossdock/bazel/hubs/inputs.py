@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from crossdock.choosing.request import Parts, Request
 from crossdock.choosing.survey import ProjectLock
-from crossdock.errors import UnknownExtraError
+from crossdock.errors import ConfigError, UnknownExtraError, UsageError
+from crossdock.locks.activation import FLAT_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from crossdock.locks import Lock
     from crossdock.projects.project import Project
 
-__all__ = ["Inputs", "load_inputs", "project_for"]
+__all__ = ["Inputs", "load_inputs", "project_for", "with_overrides"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +33,13 @@ class Inputs:
         every: Those parts, and all others that exclude none of them and no other.
         asked_extras: Extras that were named beside those of the settings, sorted.
         asked_groups: Dependency groups, likewise.
+        graph: Whether the lock tells what its packages need; flat ones may, and then tools do so throughout. One that
+            does tells everything that a hub holds.
     """
 
     project_lock: ProjectLock
     every: Parts
+    graph: bool
     asked_extras: tuple[str, ...] = ()
     asked_groups: tuple[str, ...] = ()
 
@@ -78,18 +82,36 @@ def project_for(lock: Path, pyproject: Path | None) -> Project:
     if pyproject is not None and _has_project(pyproject):
         return load_project(pyproject)
     folder = (pyproject or lock).absolute().parent
-    return Project(
-        root=folder.resolve() if pyproject is not None else folder,
-        name="",
-        version=None,
-        description="",
-        license="",
-        requires_python=SpecifierSet(),
-        urls={},
-        has_backend=False,
-        python_file="",
-        config=read_config({}) if pyproject is None else load_settings(pyproject.parent),
+    return Project.without_sources(
+        "",
+        folder.resolve() if pyproject is not None else folder,
+        read_config({}) if pyproject is None else load_settings(pyproject.parent),
     )
+
+
+def with_overrides(project: Project, path: Path) -> Project:
+    """Add to a project's settings for packages those of `crossdock.override` in MODULE.bazel.
+
+    Args:
+        project: The project.
+        path: JSON: by name of a package what ``[tool.crossdock.packages.NAME]`` would hold.
+
+    Raises:
+        ConfigError: A setting is not what it must be, or both have some for one package.
+    """
+    from crossdock.projects.overrides import read_overrides
+
+    try:
+        given = read_overrides(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} cannot be read as overrides", why=str(error)[:200]) from None
+    own = project.config.overrides
+    for name in sorted(given.keys() & own.keys()):
+        raise ConfigError(
+            f"crossdock.override in MODULE.bazel and [tool.crossdock.packages.{name}] both set something for {name}",
+            hint="write all of it in one of them",
+        )
+    return replace(project, config=replace(project.config, overrides={**own, **given}))
 
 
 def _has_project(pyproject: Path) -> bool:
@@ -123,20 +145,21 @@ def load_inputs(
     from crossdock.locks import read_lock
 
     named = bool(project.name)
-    lock = read_lock(
+    read = read_lock(
         path,
         project.name or None,
         root=_common(path.absolute().parent, project.root),
         pyproject=project.document if named else None,
         frozen=frozen,
     )
-    lock = overridden(project, lock)
+    lock = overridden(project, read)
     parts = Request(extras=tuple(extras), groups=tuple(groups)).parts(project.config, lock)
     _check_known("extra", parts.extras, lock.optional.keys(), lock)
     _check_known("dependency group", parts.groups, lock.groups.keys(), lock)
     return Inputs(
         project_lock=ProjectLock(project=project, lock=lock, parts=parts),
         every=_every(lock, parts),
+        graph=read.format not in FLAT_FORMATS or any(package.dependencies for package in read.packages),
         asked_extras=tuple(sorted({canonicalize_name(extra) for extra in extras})),
         asked_groups=tuple(sorted({canonicalize_name(group) for group in groups})),
     )

@@ -1,11 +1,13 @@
 """What wheels say they need, for locks that do not: METADATA, read from the end of a wheel without the rest of it.
 
 Only what a lock holds is ever installed, whatever METADATA says: it can do no more than name other entries of the
-lock. A wheel that is here already is read here.
+lock. A wheel that is here already is read here. What is said of one that is not here is kept apart from what is known.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import re
 import tempfile
 from dataclasses import dataclass
@@ -16,16 +18,25 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from crossdock.errors import BadWheelError, DownloadError, OfflineError, StoreError, WheelError
+from crossdock.errors import (
+    BadWheelError,
+    DownloadError,
+    HashMismatchError,
+    OfflineError,
+    StoreError,
+    WheelError,
+)
 from crossdock.store.actions import action_key
+from crossdock.store.downloads import MAX_FILE_BYTES
+from crossdock.store.urls import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from crossdock.locks import LockedFile
     from crossdock.services import Services
     from crossdock.store.config import IndexConfig
-    from crossdock.store.http import HttpClient, Response
+    from crossdock.store.http import HttpClient
     from crossdock.store.parallel import Cancellation
     from crossdock.wheels.archive import WheelArchive
     from crossdock.wheels.member import Member
@@ -35,6 +46,7 @@ __all__ = ["Requires", "read_requires"]
 #: The directory of all but the largest wheels, and most of ``.dist-info``, which is written last.
 _TAIL_BYTES = 1 << 18
 _MOST_METADATA = 16 << 20
+_PARTIAL = 206
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", re.ASCII)
 
 
@@ -71,35 +83,56 @@ def read_requires(
     found: dict[str, Requires] = {}
     missing = services.missing(files)
     wanted = []
-    for sha256, (file, _) in sorted(files.items()):
-        recorded = services.store.action(_key(sha256))
-        if isinstance(recorded, list) and all(isinstance(line, str) for line in recorded):
-            found[sha256] = _parsed(recorded)
-        elif sha256 in missing:
+    for sha256, (file, place) in sorted(files.items()):
+        lines = _recorded(services, _key(sha256))
+        if lines is None and sha256 not in missing:
+            lines = _keep(services, _key(sha256), _lines(services.store.path(sha256), file.filename))
+        if lines is None and _is_remote(place):
+            lines = _recorded(services, _said_key(file, place))
+        if lines is None:
             wanted.append(sha256)
         else:
-            found[sha256] = _keep(services, sha256, _lines(services.store.path(sha256), file.filename))
-    remote = [sha256 for sha256 in wanted if files[sha256][1].startswith(("http://", "https://"))]
+            found[sha256] = _parsed(lines)
+    remote = [files[sha256][0].filename for sha256 in wanted if _is_remote(files[sha256][1])]
     if remote and services.offline:
-        raise _offline(files[sha256][0].filename for sha256 in remote)
+        raise _offline(remote)
     http = services.http(config)
 
     def read(sha256: str, cancellation: Cancellation) -> Requires:
         file, place = files[sha256]
-        lines = _remote_lines(http, file, place, services, cancellation) if sha256 in remote else _local(file, place)
-        return _keep(services, sha256, lines)
+        if not _is_remote(place):
+            return _parsed(_keep(services, _key(sha256), _local(file, place)))
+        lines = _said(http, file, place, cancellation)
+        if lines is not None:
+            return _parsed(_keep(services, _said_key(file, place), lines))
+        return _parsed(_keep(services, _key(sha256), _whole(http, file, place, services)))
 
     found.update(zip(wanted, run_parallel(read, wanted, jobs=8), strict=True))
     return found
 
 
+def _is_remote(place: str) -> bool:
+    return place.startswith(("http://", "https://"))
+
+
 def _key(sha256: str) -> str:
+    """Name what a wheel says that was read whole, and is the one of that hash."""
     return action_key("wheel-requires/1", wheel=sha256)
 
 
-def _keep(services: Services, sha256: str, lines: list[str]) -> Requires:
-    services.store.record(_key(sha256), lines)
-    return _parsed(lines)
+def _said_key(file: LockedFile, url: str) -> str:
+    """Name what an index says of a wheel: nothing has shown that it is in that wheel."""
+    return action_key("wheel-requires-said/1", wheel=file.sha256, url=redact(url), metadata=file.metadata_sha256)
+
+
+def _recorded(services: Services, key: str) -> list[str] | None:
+    lines = services.store.action(key)
+    return lines if isinstance(lines, list) and all(isinstance(line, str) for line in lines) else None
+
+
+def _keep(services: Services, key: str, lines: list[str]) -> list[str]:
+    services.store.record(key, lines)
+    return lines
 
 
 def _offline(filenames: Iterable[str]) -> OfflineError:
@@ -131,17 +164,29 @@ def _local(file: LockedFile, place: str) -> list[str]:
     from crossdock.store.urls import local_path
 
     path = local_path(place) or Path(place)
+    with _reading(file.filename), path.open("rb") as wheel:
+        digest = hashlib.file_digest(wheel, "sha256").hexdigest()
+    if digest != file.sha256:
+        raise HashMismatchError(
+            f"{path} is not the file that was locked",
+            why=f"its SHA-256 is {digest}, and that of {file.filename} is {file.sha256}",
+        )
+    return _lines(path, file.filename)
+
+
+@contextlib.contextmanager
+def _reading(filename: str) -> Iterator[None]:
     try:
-        return _lines(path, file.filename)
+        yield
     except OSError as error:
-        raise DownloadError(f"{file.filename} cannot be read", why=error.strerror or str(error)) from None
+        raise DownloadError(f"{filename} cannot be read", why=error.strerror or str(error)) from None
 
 
 def _lines(path: Path, filename: str) -> list[str]:
     """Read the headers that count, each as ``require:…`` or ``extra:…``."""
     from crossdock.wheels.archive import WheelArchive
 
-    with WheelArchive(path, filename) as archive:
+    with _reading(filename), WheelArchive(path, filename) as archive:
         return _headers(archive.read(_metadata(archive)))
 
 
@@ -162,43 +207,86 @@ def _headers(content: bytes) -> list[str]:
     return requires + [f"extra:{str(text).strip()}" for text in header.get_all("Provides-Extra", [])]
 
 
-def _remote_lines(
-    http: HttpClient, file: LockedFile, url: str, services: Services, cancellation: Cancellation
-) -> list[str]:
-    """Read a wheel's end into a file with a hole in the place of the rest; where that does not do, the whole wheel."""
+def _said(http: HttpClient, file: LockedFile, url: str, cancellation: Cancellation) -> list[str] | None:
+    """Read what an index says is in a wheel: METADATA beside it, or a part of the wheel; None if it has neither."""
+    try:
+        if file.metadata_sha256 is not None and "?" not in url:
+            return _beside(http, file.metadata_sha256, url, cancellation)
+    except StoreError:
+        pass  # an index may say that there is such a file, and have none
+    try:
+        return _in_parts(http, file, url, cancellation)
+    except (WheelError, StoreError, OSError):
+        return None
+
+
+def _beside(http: HttpClient, sha256: str, url: str, cancellation: Cancellation) -> list[str]:
+    """Read the file of METADATA that an index has beside a wheel (PEP 658, PEP 714)."""
+    from crossdock.store.downloads import read_document
+
+    url = f"{url}.metadata"
+    body = read_document(http, url, limit_bytes=_MOST_METADATA, cancellation=cancellation).body
+    if hashlib.sha256(body).hexdigest() != sha256:
+        raise HashMismatchError(f"{redact(url)} is not what its index says")
+    return _headers(body)
+
+
+def _in_parts(http: HttpClient, file: LockedFile, url: str, cancellation: Cancellation) -> list[str]:
+    """Read a wheel's end into a file with a hole in the place of the rest, and if METADATA is not in it, that too."""
+    from crossdock.wheels.archive import WheelArchive
+
+    def copy(span: str, most: int, size: int | None) -> int:
+        return http.retrying(lambda: _copy(http, url, (span, most, size), path, cancellation), cancellation)
+
     with tempfile.TemporaryDirectory(prefix="crossdock-") as folder:
         path = Path(folder) / "part.whl"
         path.touch()
-        try:
-            http.retrying(lambda: _copy(http, url, f"bytes=-{_TAIL_BYTES}", path, cancellation), cancellation)
-            from crossdock.wheels.archive import WheelArchive
-
-            with WheelArchive(path, file.filename) as archive:
-                member = _metadata(archive)
-                try:
-                    return _headers(archive.read(member))
-                except WheelError:
-                    last = member.offset + member.compressed + len(member.name.encode()) + 4096
-                    span = f"bytes={member.offset}-{last}"
-                    http.retrying(lambda: _copy(http, url, span, path, cancellation), cancellation)
-                    return _headers(archive.read(member))
-        except (WheelError, StoreError):
-            return _whole(http, file, url, services)
+        size = copy(f"bytes=-{_TAIL_BYTES}", _TAIL_BYTES, file.size)
+        with WheelArchive(path, file.filename) as archive:
+            member = _metadata(archive)
+            try:
+                return _headers(archive.read(member))
+            except WheelError:
+                most = member.compressed + len(member.name.encode()) + 4096
+                copy(f"bytes={member.offset}-{member.offset + most - 1}", most, size)
+                return _headers(archive.read(member))
 
 
-def _copy(http: HttpClient, url: str, span: str, path: Path, cancellation: Cancellation) -> None:
-    """Put a part of a file in its place; what a server that knows no parts sends is all of it."""
+def _copy(
+    http: HttpClient, url: str, asked: tuple[str, int, int | None], path: Path, cancellation: Cancellation
+) -> int:
+    """Put a part of a file in its place.
+
+    Args:
+        http: How it is read.
+        url: The file.
+        asked: The range, the most bytes it has, and the file's length if it is known.
+        path: Where it is put.
+        cancellation: What can stop it.
+
+    Returns:
+        The length of the whole file.
+
+    Raises:
+        DownloadError: What is sent is not that part.
+    """
+    span, most, size = asked
     with http.open(url, headers={"Range": span}, cancellation=cancellation) as response, path.open("r+b") as part:
-        match = _RANGE.fullmatch(response.raw.headers.get("content-range", "")) if _is_part(response) else None
-        if match is not None:
-            part.truncate(int(match[3]))
-            part.seek(int(match[1]))
+        match = _RANGE.fullmatch(response.raw.headers.get("content-range", ""))
+        first, last, whole = map(int, match.groups()) if match and response.raw.status == _PARTIAL else (0, -1, 0)
+        left = last - first + 1
+        if not 0 < left <= most or last >= whole or whole > MAX_FILE_BYTES or size not in (None, whole):
+            raise DownloadError(f"{redact(url)} is not sent in parts", why=f"asked for were {span}")
+        part.truncate(whole)
+        part.seek(first)
         for chunk in response.chunks():
+            left -= len(chunk)
+            if left < 0:
+                break
             part.write(chunk)
-
-
-def _is_part(response: Response) -> bool:
-    return response.raw.status == 206
+    if left:
+        raise DownloadError(f"{redact(url)} sends more or less than it says", why=f"asked for were {span}")
+    return whole
 
 
 def _whole(http: HttpClient, file: LockedFile, url: str, services: Services) -> list[str]:

@@ -13,9 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from crossdock.projects.project import Project
-    from crossdock.targets import Platform, Python, Target
+    from crossdock.targets import Platform, Python, Target, TargetSpec
 
-__all__ = ["HubTarget", "hub_targets", "spelling_of"]
+__all__ = ["FLOORS", "PYTHON", "HubTarget", "hub_targets", "spelling_of", "version_of_tag"]
+
+#: What is meant where nothing is said: the defaults of the flags in bazel/config, by which a build chooses a target.
+FLOORS = {"glibc": "2.28", "musl": "1.2", "macos": "14.0"}
+PYTHON = "3.11"
+#: A floor in a platform's spelling.
+_FLOOR = re.compile(r"\+[a-z]*\d", re.ASCII | re.IGNORECASE)
 
 #: An ABI or interpreter tag (PEP 425) in the place of a Python's version.
 _TAG = re.compile(r"(cp|pp)(3)(\d{1,2})(t?)", re.ASCII)
@@ -54,22 +60,25 @@ class HubTarget:
         }
 
 
-def hub_targets(texts: Iterable[str], project: Project) -> list[HubTarget]:
+def hub_targets(texts: Iterable[str], project: Project, python: str | None = None) -> list[HubTarget]:
     """Read targets, each a platform or runtime and a Python: ``linux/arm64+glibc2.28 3.11``.
 
+    A floor that is left out is that of `FLOORS`. Runtimes have their own.
+
     Args:
-        texts: As users spell them; the Python is a version, an ABI tag (``cp311``), or left to a runtime that has
-            one or to the project's settings.
+        texts: As users spell them; the Python is a version, an ABI tag (``cp311``), or left out.
         project: The project, for its Python and its values of markers.
+        python: The Python of targets that leave it out and are no runtime with one; None for that of the project's
+            settings, or else `PYTHON`.
 
     Raises:
         TargetError: A spelling names no target.
         PythonChoiceError: The project does not run on a Python.
-        UsageError: A Python is missing, or two targets cannot be told apart.
+        UsageError: Two targets cannot be told apart.
     """
     found: dict[str, HubTarget] = {}
     for text in texts:
-        target = _target(text, project)
+        target = _target(text, project, python)
         key = f"{target.name or target.platform.spelling} {_tag(target.python)}"
         item = HubTarget(key=key, target=target)
         if found.setdefault(key, item) != item:
@@ -88,7 +97,7 @@ def spelling_of(target: Target) -> str:
     return f"{target.name or target.platform.spelling} {target.python.spelling}"
 
 
-def _target(text: str, project: Project) -> Target:
+def _target(text: str, project: Project, default: str | None) -> Target:
     from crossdock.choosing.request import Request
     from crossdock.choosing.targeting import plain_targets, wanted_python
 
@@ -100,27 +109,35 @@ def _target(text: str, project: Project) -> Target:
             hint='write "linux/arm64+glibc2.28 3.11", or a runtime: "aws-lambda-python3.13/arm64"',
         )
     spec = parse_target(words[0], project.root)
-    python = parse_python(_version(words[1])) if len(words) > 1 else spec.python or wanted_python(project)
-    if python is None:
-        raise UsageError(
-            f"The target {text!r} does not say which Python it runs",
-            why="a platform has many, and the building machine's counts for nothing",
-            hint=f'name one, as in "{text} 3.11"',
-        )
+    if len(words) > 1:
+        python = parse_python(version_of_tag(words[1]))
+    elif spec.python is not None:
+        python = spec.python
+    else:
+        python = parse_python(default) if default else wanted_python(project) or parse_python(PYTHON)
     # A path is relative to the project; `spelling` brings what the names of runtimes leave open.
-    request = Request(targets=(words[0],), pythons=(python.spelling,))
+    request = Request(targets=(_with_floor(words[0], spec),), pythons=(python.spelling,))
     if spec.given_tags is not None or spec.python is not None:
         spec.target(python)  # refuses another Python than its own
     found = plain_targets(project, request, None, _no_base)
     return found[0]
 
 
+def _with_floor(text: str, spec: TargetSpec) -> str:
+    """Complete a platform by the default floor of its system."""
+    platform = spec.platform
+    if spec.name or _FLOOR.search(text) or not platform.floor:
+        return text
+    kind = platform.libc.kind if platform.libc else "macos"
+    return f"{platform}+{kind}{FLOORS[kind]}"
+
+
 def _no_base(platform: Platform) -> Any:  # noqa: ANN401  never called: there is no base
     raise NotImplementedError(platform)
 
 
-def _version(text: str) -> str:
-    """Read the tag of an interpreter as the version it stands for."""
+def version_of_tag(text: str) -> str:
+    """Read the tag of an interpreter as the version it stands for; other texts are left as they are."""
     match = _TAG.fullmatch(text)
     if match is None:
         return text

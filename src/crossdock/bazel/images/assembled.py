@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.bazel.handed.imagefile import read_image, read_index
-from crossdock.bazel.images.making import sha256_of_file
 from crossdock.errors import BazelInputError, DamagedLayerError
 from crossdock.oci.image import Image, Root
 from crossdock.oci.model import Blob
 from crossdock.oci.reference import parse_reference
+from crossdock.store.files import digest_of
 
 if TYPE_CHECKING:
     import argparse
@@ -142,7 +142,7 @@ def _found(wanted: Sequence[Descriptor], paths: Sequence[Path]) -> dict[str, byt
     for item in wanted:
         fitting = sizes.get(item.size, [])
         if len(fitting) > 1 or len(alike[item.size]) > 1:
-            fitting = [path for path in fitting if f"sha256:{sha256_of_file(path)}" == item.digest]
+            fitting = [path for path in fitting if digest_of(path) == item.digest]
         if not fitting:
             raise BazelInputError(
                 f"No file of {len(paths)} is the blob {item.digest}",
@@ -155,7 +155,7 @@ def _found(wanted: Sequence[Descriptor], paths: Sequence[Path]) -> dict[str, byt
 
 def _read(content: bytes | Path, item: Descriptor) -> bytes:
     assert isinstance(content, Path)  # noqa: S101  as all are that were found
-    if f"sha256:{sha256_of_file(content)}" != item.digest:
+    if digest_of(content) != item.digest:
         raise BazelInputError(
             f"{content} is not the blob {item.digest}", hint="`bazel clean`, then build again, if nobody changed it"
         )

@@ -23,6 +23,7 @@ from crossdock.targets import Libc, parse_platform
 if TYPE_CHECKING:
     from crossdock.bazel.handed.basefile import BaseFile
     from crossdock.bazel.handed.layerfile import LayerFile, LayerWheel
+    from crossdock.layers.grouping import Grouping
     from crossdock.oci.image import RunConfig
     from crossdock.projects.project import Project
     from crossdock.targets import Platform, Target, TargetSpec
@@ -93,13 +94,23 @@ def _check_platform(base: BaseFile, spec: TargetSpec) -> None:
         )
 
 
-def check_project(project: Project) -> None:
-    """Refuse settings of a project that only the command line can follow.
+def check_project(project: Project, assumed: Grouping | None) -> None:
+    """Refuse settings of a project that are not followed.
+
+    Args:
+        project: The project.
+        assumed: How its wheels were divided into layers where its rule does not say it; None if that does.
 
     Raises:
         ConfigError: There is such a one.
     """
     config = project.config
+    if assumed is not None and config.layers != assumed:
+        raise ConfigError(
+            f'{project.name} has layers = "{config.layers}" in [tool.crossdock], and the image was made of others',
+            why=f'rules cannot read it before they plan the layers, and took "{assumed}"',
+            hint=f'give the rule layers = "{config.layers}", too; or remove the setting',
+        )
     for setting, is_set in (("compile = true", config.compile), ('compression = "zstd"', config.compression == "zstd")):
         if is_set:
             raise ConfigError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import IO, TYPE_CHECKING
 
+from crossdock.errors import BazelInputError
 from crossdock.layers.cached import MadeLayer
 from crossdock.oci.model import LAYER_GZIP
 from crossdock.store.files import reported, whole_file
@@ -17,21 +18,23 @@ if TYPE_CHECKING:
 
     from crossdock.layers.writer import Sink, Witness
 
-__all__ = ["sha256_of_file", "write_blob"]
+__all__ = ["write_blob"]
 
 
 class _Hashed:
     """A sink that knows the digest of what was written."""
 
-    def __init__(self, out: IO[bytes]) -> None:
+    def __init__(self, out: IO[bytes], path: Path) -> None:
         self._out = out
+        self._path = path
         self.digest = hashlib.sha256()
         self.size = 0
 
     def write(self, data: bytes | bytearray) -> None:
         self.digest.update(data)
         self.size += len(data)
-        self._out.write(data)
+        with reported(self._path, option="--out"):
+            self._out.write(data)
 
 
 def write_blob(path: Path, write: Callable[[Sink, Witness | None], str]) -> tuple[MadeLayer, LayerFacts]:
@@ -43,12 +46,20 @@ def write_blob(path: Path, write: Callable[[Sink, Witness | None], str]) -> tupl
 
     Raises:
         OutputError: It cannot be written.
+        BazelInputError: Something that it is made of cannot be read.
         CrossdockError: Whatever is wrong with what it is made of has its class.
     """
     reader = ContentsReader()
     with reported(path, option="--out"), whole_file(path) as file:
-        sink = _Hashed(file)
-        diff_id = write(sink, reader)
+        sink = _Hashed(file, path)
+        try:
+            diff_id = write(sink, reader)
+        except OSError as error:  # those of the output are told apart
+            raise BazelInputError(
+                f"What {path.name} is made of cannot be read",
+                why=": ".join(map(str, filter(None, (error.filename, error.strerror or error)))),
+                hint="it has to be among the inputs of the action, and may not change meanwhile",
+            ) from None
     made = MadeLayer(sink.digest.hexdigest(), sink.size, diff_id)
     facts = LayerFacts(
         media_type=LAYER_GZIP,
@@ -58,9 +69,3 @@ def write_blob(path: Path, write: Callable[[Sink, Witness | None], str]) -> tupl
         contents=reader.contents(),
     )
     return made, facts
-
-
-def sha256_of_file(path: Path) -> str:
-    """Give a file's SHA-256, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
