@@ -20,7 +20,9 @@ pytestmark = pytest.mark.network
 
 TARGETS = (
     "//demo/hello_fastapi:hello_fastapi_image",
+    "//demo/hello_worker:hello_worker_function",
     "//demo/hello_worker:hello_worker_image",
+    "//demo/hello_worker:hello_worker_pex",
     "//demo/hello_go:hello_go_image",
 )
 
@@ -41,8 +43,8 @@ def server() -> Iterator[None]:
         subprocess.run([script, "clean"], env=environment, check=True, timeout=120)
 
 
-def images(checkout: Workspace) -> dict[str, str]:
-    """Hash all that Bazel gives of the images."""
+def artifacts(checkout: Workspace) -> dict[str, str]:
+    """Hash all that Bazel gives of images, PEX files and zips."""
     files = [path for label in TARGETS for path in checkout.files(label)]
     assert len(files) >= len(TARGETS)
     return tree_digests(files)
@@ -50,12 +52,12 @@ def images(checkout: Workspace) -> dict[str, str]:
 
 def built_remotely(name: str, cache: Path) -> tuple[Build, dict[str, str]]:
     with workspace(name, cache) as checkout:
-        return checkout.build("--config=casd", *TARGETS), images(checkout)
+        return checkout.build("--config=casd", *TARGETS), artifacts(checkout)
 
 
 @pytest.mark.usefixtures("server")
 def test_remote_execution_and_its_cache(built: Build, monorepo: Workspace, shared_cache: Path) -> None:
-    local = images(monorepo)
+    local = artifacts(monorepo)
 
     first, remote = built_remotely("first-checkout", shared_cache)
     second, cached = built_remotely("second-checkout", shared_cache)
