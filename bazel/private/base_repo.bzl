@@ -40,6 +40,7 @@ def _base_repo_impl(rctx):
         arguments += ["--project", rctx.path(rctx.attr.project)]
     else:
         arguments += ["--base", rctx.attr.base]
+    rctx.watch(Label("//bazel/private:deflate.requirements.txt"))  # another encoder writes other bytes
     site = rctx.path(Label("@crossdock_deflate//:BUILD.bazel")).dirname.get_child("site")
     what = "The base %s for %s" % (rctx.attr.hub, rctx.attr.platform)
     run_core_command(rctx, what, arguments + ["--encoder", site], timeout = _TIMEOUT)

@@ -1,5 +1,6 @@
 """Binaries for several platforms from the same sources."""
 
+load("@bazel_skylib//lib:shell.bzl", "shell")
 load("@rules_python//python:py_binary.bzl", "py_binary")
 load("@rules_python//python:py_info.bzl", "PyInfo")
 load("@rules_python//python:py_library.bzl", "py_library")
@@ -10,9 +11,6 @@ load(":naming.bzl", "DEFAULT_PLATFORMS", "infer_main", "platform_variants")
 load(":providers.bzl", "PyAppInfo")
 load(":target.bzl", "TargetInfo", "require_target")
 load(":transitions.bzl", "TARGET_ATTRS", "target_transition")
-
-def _quoted(text):
-    return "'" + text.replace("'", "'\\''") + "'"
 
 def _repository_root(file):
     return runfiles_path(file).split("/")[0]
@@ -25,15 +23,15 @@ def _platform_binary_impl(ctx):
     roots = {"_main": None} | {_repository_root(file): None for file in app.sources.to_list()}
     folders = roots.keys() + library[PyInfo].imports.to_list()
     main = [ctx.file.main] if ctx.file.main else []
-    marker = _quoted(runfiles_path((main + [executable])[0]))
+    marker = shell.quote(runfiles_path((main + [executable])[0]))
     ctx.actions.expand_template(
         template = ctx.file._stub,
         output = executable,
         substitutions = {
-            "%{imports}": " ".join([_quoted(folder) for folder in folders]),
+            "%{imports}": " ".join([shell.quote(folder) for folder in folders]),
             "%{marker}": marker,
-            "%{python}": _quoted("python" + target.python_spelling),
-            "%{start}": '"$runfiles/"' + marker if ctx.file.main else "-m " + _quoted(ctx.attr.main_module),
+            "%{python}": shell.quote("python" + target.python_spelling),
+            "%{start}": '"$runfiles/"' + marker if ctx.file.main else "-m " + shell.quote(ctx.attr.main_module),
         },
         is_executable = True,
     )

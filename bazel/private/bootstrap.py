@@ -129,6 +129,7 @@ class Index:
         from crossdock.store.credentials import Credentials
 
         config = load_index_config()
+        self._pages = frozenset(config.find_links)
         self._urls = [*(_simple(url) for url in _indexes(config)), *config.find_links]
         self._credentials = Credentials(os.environ, self._urls)
         self._timeout = Connections(os.environ).read_timeout
@@ -218,7 +219,7 @@ class Index:
         if place in self._silent:
             raise BootstrapError(self._silent[place])
         url, _ = split_credentials(place)
-        url = urljoin(url, f"{name}/") if url.endswith("/") else url
+        url = url if place in self._pages else urljoin(url, f"{name}/")
         header = self._header(url)
         fields = {"Accept": _ACCEPT, "User-Agent": "crossdock", **({"Authorization": header} if header else {})}
 
@@ -226,7 +227,6 @@ class Index:
             return self._page(place, Request(url, headers=fields))  # noqa: S310 - pip's and uv's settings have web URLs
 
         found = retrying(page_of, retries=_RETRIES, backoff=_BACKOFF, cancellation=Cancellation())
-        self._silent.pop(place, None)
         return [
             link for link in found if safe_filename(link.filename) and urlsplit(link.url).scheme in ("http", "https")
         ]
@@ -243,6 +243,7 @@ class Index:
         from crossdock.store.http_errors import TRANSIENT
         from crossdock.store.retries import TransientError, parse_retry_after
 
+        self._silent.pop(place, None)
         try:
             with self._opener.open(request, timeout=self._timeout) as answer:
                 body = answer.read(_LARGEST_PAGE + 1)
@@ -335,10 +336,17 @@ def _fitting(pyz: Path) -> Any:  # noqa: ANN401 - a function
     """Return what says whether this machine can run a wheel, by its tags (PEP 425)."""
     sys.path.insert(0, str(pyz))
     from packaging.tags import sys_tags
-    from packaging.utils import parse_wheel_filename
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     known = set(sys_tags())
-    return lambda filename: filename.endswith(".whl") and not known.isdisjoint(parse_wheel_filename(filename)[3])
+
+    def fits(filename: str) -> bool:
+        try:
+            return not known.isdisjoint(parse_wheel_filename(filename)[3])
+        except InvalidWheelFilename:
+            return False
+
+    return fits
 
 
 def write_zipapp(source: Path, requirements: Iterable[Requirement], wheels: Path, out: Path) -> None:

@@ -1,6 +1,6 @@
 """Console scripts of distributions, as programs that `bazel run` runs."""
 
-load("@rules_python//python:defs.bzl", "py_binary")
+load("@rules_python//python:py_binary.bzl", "py_binary")
 load(":wheel.bzl", "WheelTreeInfo")
 
 # The names of this file's own are kept apart from those of modules it may shadow.

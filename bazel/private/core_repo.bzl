@@ -52,8 +52,8 @@ def _fetch(rctx, requirements, host = None):
         paths.append(path)
     return paths
 
-def _reproducible(rctx):
-    return getattr(rctx, "repo_metadata", lambda **_: None)(reproducible = True)
+def _reproducible(rctx, reproducible = True):
+    return getattr(rctx, "repo_metadata", lambda **_: None)(reproducible = reproducible)
 
 def _core_wheels_repo_impl(rctx):
     _fetch(rctx, Label("//bazel/private:core.requirements.txt"))
@@ -114,7 +114,9 @@ def _core_repo_impl(rctx):
         "exports_files([\"crossdock.pyz\"], visibility = [\"//visibility:public\"])\n",
         executable = False,
     )
-    return _reproducible(rctx)
+
+    # A link to another repository of this output base is of no use to others.
+    return _reproducible(rctx, not prebuilt.exists)
 
 core_repo = repository_rule(
     implementation = _core_repo_impl,

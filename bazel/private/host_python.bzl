@@ -90,7 +90,10 @@ def host_python(rctx):
     Returns:
         The path.
     """
-    return rctx.read(Label("@crossdock_host//:path")).strip()
+    path = rctx.path(Label("@crossdock_host//:BUILD.bazel")).dirname.get_child("path")
+
+    # What an extension gives is the same on any Python. Else MODULE.bazel.lock would hold for one machine only.
+    return rctx.read(path, watch = "no" if hasattr(rctx, "modules") else "auto").strip()
 
 def run_python(rctx, what, arguments, environment = {}, timeout = 600):
     """Runs the host's Python.
@@ -125,6 +128,9 @@ def run_core_command(rctx, what, arguments, environment = {}, timeout = 600):
         What it printed; or fails with its message.
     """
     core = rctx.path(Label("@crossdock_core//:crossdock.pyz"))
+
+    # From Bazel 8 on a label that is turned into a path is not watched: another crossdock has to be asked again.
+    rctx.watch(core)
     compiled = core.dirname.get_child(HOST_CORE)
     core = compiled if compiled.exists else core
     return run_python(rctx, what, [core] + arguments, environment, timeout)

@@ -22,6 +22,9 @@ def _base_of(ctx, target, python):
     if not base or not base.metadata:
         if not python:
             return None
+        if not ctx.attr.base:
+            fail(("%s: %s is Python, but its language is given as another one, for which images stand on nothing\n" +
+                  "  Write language = \"python\", or leave it out.") % (ctx.label, ctx.attr.binary.label))
         fail(("%s: an image of a Python application needs a base, and none is given\n" +
               "  Declare one with crossdock.base(name = \"debian_bookworm\", …) in MODULE.bazel, and write\n" +
               "  base = \"@debian_bookworm//:base\", or set --@crossdock//bazel/config:base for all images.") % ctx.label)
@@ -105,7 +108,7 @@ def _image_impl(ctx):
         args.add_all([layer.metadata for layer in base.layers], before_each = "--base-layer")
         inputs.extend([base.metadata] + [layer.metadata for layer in base.layers])
     else:
-        args.add("--platform", target.platform)
+        args.add("--platform", target.spelling)
     args.add_all([layer.metadata for layer in layers], before_each = "--layer")
     settings = _settings(ctx, entrypoint)
     args.add("--settings", settings)

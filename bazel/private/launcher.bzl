@@ -1,5 +1,6 @@
 """Small shell programs that start the core with what was built, for `bazel run` and `bazel test`."""
 
+load("@bazel_skylib//lib:shell.bzl", "shell")
 load(":core_tool.bzl", "CoreToolInfo")
 
 _LAUNCHER = {
@@ -18,11 +19,8 @@ TEST_ATTRS = _LAUNCHER | {
     "_tool": attr.label(default = Label("//bazel/private:core_tool"), cfg = config.exec("test"), providers = [CoreToolInfo]),
 }
 
-def _quoted(text):
-    return "'" + text.replace("'", "'\\''") + "'"
-
 def _spelled(part):
-    return _quoted(part if type(part) == "string" else part.short_path)
+    return shell.quote(part if type(part) == "string" else part.short_path)
 
 def launcher(ctx, runs, files, data = []):
     """Writes the program of a target.
@@ -54,7 +52,7 @@ def launcher(ctx, runs, files, data = []):
             for argument in arguments
         ]))
         parameter_files.append(parameters)
-        lines.append("%s %s %s \"$@\"" % (start, command, _quoted("--params=" + parameters.short_path)))
+        lines.append("%s %s %s \"$@\"" % (start, command, shell.quote("--params=" + parameters.short_path)))
     if len(lines) == 1:
         commands = "exec " + lines[0]
     else:
@@ -66,8 +64,8 @@ def launcher(ctx, runs, files, data = []):
         output = executable,
         substitutions = {
             "%{commands}": commands,
-            "%{main}": _quoted(ctx.workspace_name),
-            "%{marker}": _quoted(parameter_files[0].short_path),
+            "%{main}": shell.quote(ctx.workspace_name),
+            "%{marker}": shell.quote(parameter_files[0].short_path),
         },
         is_executable = True,
     )

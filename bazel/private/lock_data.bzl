@@ -25,6 +25,8 @@ def read_lock(mctx, tag, overrides = {}):
         if overrides:
             fail("%s has `json`, which has the dependencies in it: write what crossdock.override sets for %s " % (where, ", ".join(overrides)) +
                  "to [tool.crossdock.packages] in pyproject.toml, and run `crossdock bazel lock`")
+        if not mctx.path(tag.json).exists:
+            fail("%s: there is no %s: write it by `crossdock bazel lock`, and commit it" % (where, mctx.path(tag.json)))
         data = json.decode(mctx.read(tag.json), default = None)
     elif not tag.lock:
         fail("%s needs `lock`, a lock file, or `json`, what `crossdock bazel lock` has written of one" % where)

@@ -137,7 +137,10 @@ def binary_for(binary, ending):
         A label.
     """
     name = local_name(binary)
-    own = platform_binary_name(name, ending, native.existing_rules()) if name and ending else None
+    if not name or not ending or name.endswith("_" + ending):
+        # Nor is it looked for, which Bazel allows in no symbolic macro.
+        return binary
+    own = platform_binary_name(name, ending, native.existing_rules())
     return ":" + own if own else binary
 
 def image_ending(ending):

@@ -1,7 +1,7 @@
 """A distribution of a lock, for one target: what labels of a hub stand for."""
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
-load("@rules_python//python:defs.bzl", "PyInfo")
+load("@rules_python//python:py_info.bzl", "PyInfo")
 load(":flags.bzl", "RULES_PYTHON_VERSION", "python_disagreement")
 load(":providers.bzl", "PyAppInfo", "WheelInfo")
 load(":transitions.bzl", "ALLOWLIST", "canonical_transition")

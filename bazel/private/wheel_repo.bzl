@@ -110,7 +110,9 @@ def _wheel_repo_impl(rctx):
         "version": rctx.attr.version,
     }
     rctx.file("BUILD.bazel", wheel_build(info), executable = False)
-    return getattr(rctx, "repo_metadata", lambda **_: None)(reproducible = True)
+
+    # A link to a file of this checkout is of no use to others, whom Bazel would hand it from its cache of repositories.
+    return getattr(rctx, "repo_metadata", lambda **_: None)(reproducible = not rctx.attr.path)
 
 wheel_repo = repository_rule(
     implementation = _wheel_repo_impl,

@@ -6,7 +6,14 @@ for the platform it is asked for.
 
 def _go_program_impl(ctx):
     program = ctx.actions.declare_file(ctx.label.name)
-    cpu = "arm64" if ctx.target_platform_has_constraint(ctx.attr._arm64[platform_common.ConstraintValueInfo]) else "amd64"
+    cpus = [
+        cpu
+        for cpu, constraints in {"amd64": ctx.attr._amd64, "arm64": ctx.attr._arm64}.items()
+        if all([ctx.target_platform_has_constraint(one[platform_common.ConstraintValueInfo]) for one in constraints])
+    ]
+    if not cpus:
+        fail("%s: this rule compiles for linux/amd64 and linux/arm64 only: set platform or --platforms to one of them" % ctx.label)
+    cpu = cpus[0]
     arguments = ctx.actions.args()
     arguments.add("build")
     arguments.add("-trimpath")
@@ -46,7 +53,8 @@ go_program = rule(
             doc = "Files of one package, `main`.",
             mandatory = True,
         ),
-        "_arm64": attr.label(default = "@platforms//cpu:aarch64"),
+        "_amd64": attr.label_list(default = ["@platforms//cpu:x86_64", "@platforms//os:linux"]),
+        "_arm64": attr.label_list(default = ["@platforms//cpu:aarch64", "@platforms//os:linux"]),
     },
     doc = "Compiles a program for Linux on the target platform's CPU.",
     executable = True,

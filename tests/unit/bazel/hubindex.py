@@ -135,6 +135,7 @@ def serving(folder: Path) -> Iterator[Index]:
         "Requires-Dist: = nonsense",
         "Provides-Extra: quick",
         "Provides-Extra: all",
+        "Provides-Extra: no name",
     )
     wheel(folder, "core", "Requires-Dist: web")
     wheel(folder, "winonly")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +22,7 @@ from crossdock.errors import BazelInputError
 from crossdock.verify.scan import scan_layer_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 def run(project: Path, *arguments: str) -> int:
@@ -142,9 +144,9 @@ def test_nothing_is_a_base_that_needs_no_lock(tmp_path: Path, capsys: pytest.Cap
     assert "has no --name" in work.run("image", "--no-python", "--platform", "linux/arm64", *given, code=2)
 
 
-def test_without_its_encoder_a_base_of_files_is_refused(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def plain(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project whose base has a layer that is to be compressed; gives the folder that the encoder is in."""
     layer = Layer(raw_tar(glibc("usr/lib/libc.so.6", "2.36")))
     maker = LayoutMaker(project / "plain")
     config = maker.json(config_of((layer,), "amd64"), "application/vnd.oci.image.config.v1+json")
@@ -159,19 +161,41 @@ def test_without_its_encoder_a_base_of_files_is_refused(
     settle(project, project / "cache", monkeypatch, base='"oci:plain"')
     lock_at(project, ["linux/amd64"])
     monkeypatch.setenv("CROSSDOCK_CACHE", str(project / "empty"))
-    hidden = sys.modules.pop("deflate")
-    path = [folder for folder in sys.path if "site-packages" not in folder]
+    kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "deflate"}
+    yield Path(kept["deflate"].__path__[0]).parent
+    sys.modules.update(kept)
+
+
+def test_without_its_encoder_a_base_of_files_is_refused(
+    project: Path, plain: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del sys.modules["deflate"]
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "path", path)
+        patch.setattr(sys, "path", [folder for folder in sys.path if "site-packages" not in folder])
         assert run(project, "--base", "oci:plain", "--platform", "linux/amd64") == 77
         assert "`deflate` is not there" in capsys.readouterr().err
         assert not (project / "out").exists()
         # From where it is named it is taken.
-        site = str(hidden.__path__[0]).rpartition("/")[0]
-        assert run(project, "--base", "oci:plain", "--platform", "linux/amd64", "--encoder", site) == 0
-        # What lies beside it is not to be found any more: it could stand before crossdock's own.
-        assert site not in sys.path
-    sys.modules["deflate"] = hidden
+        assert run(project, "--base", "oci:plain", "--platform", "linux/amd64", "--encoder", str(plain)) == 0
+        # What lies beside it is not to be found: it could stand before crossdock's own.
+        assert str(plain) not in sys.path
+
+
+def test_the_encoder_of_this_machine_s_python_does_not_count(
+    project: Path, plain: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "site" / "deflate").mkdir(parents=True)
+    (project / "site" / "deflate" / "__init__.py").write_text("def gzip_compress(*_): return b'of another release'\n")
+    monkeypatch.syspath_prepend(project / "site")
+    del sys.modules["deflate"]
+    importlib.import_module("deflate")  # as what unpacks has, before any command runs
+    arguments = ("--base", "oci:plain", "--platform", "linux/amd64", "--encoder")
+    assert run(project, *arguments, str(project / "nothing")) == 77
+    assert "`deflate` is not there" in capsys.readouterr().err
+    assert run(project, *arguments, str(plain)) == 0
+    layer = next(read_layer(path) for path in sorted((project / "out").glob("layer-*.json")))
+    path = project / "out" / "layer-0.tar.gz"
+    assert scan_layer_file(path, layer.media_type) == layer.facts
 
 
 def test_what_is_no_base_is_refused(small_bases: dict[str, Path], tmp_path: Path) -> None:

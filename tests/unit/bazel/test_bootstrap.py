@@ -316,6 +316,39 @@ class TestOddIndexes:
         assert len(json.loads(result.stdout)) == 2
         assert odd.asked == ["/simple/alpha/"] * 5
 
+    def test_one_that_answers_after_all_is_asked_for_the_others(
+        self, tmp_path: Path, wheels: Path, environ: dict[str, str], odd: OddIndex, index: ThreadingHTTPServer
+    ) -> None:
+        odd.answers = [(503, "text/html", b"", 0), (404, "text/html", b"", 0)]
+        environ["PIP_INDEX_URL"] = odd.url
+        environ["PIP_EXTRA_INDEX_URL"] = f"http://user:{PASSWORD}@127.0.0.1:{index.server_port}/simple"
+        result = bootstrap(
+            "resolve", "--requirements", str(requirements(tmp_path / "list.txt", wheels)), environ=environ
+        )
+        assert result.returncode == 0, result.stderr
+        assert odd.asked == ["/simple/alpha/"] * 2 + ["/simple/beta/"]
+
+    def test_a_page_of_links_is_read_as_it_is_named(
+        self, tmp_path: Path, wheels: Path, environ: dict[str, str], odd: OddIndex
+    ) -> None:
+        odd.answers = [(200, "text/html", page_of(wheels), 0)]
+        environ |= {"PIP_FIND_LINKS": f"{odd.url}/", "PIP_NO_INDEX": "1"}
+        result = bootstrap(
+            "resolve", "--requirements", str(requirements(tmp_path / "list.txt", wheels)), environ=environ
+        )
+        assert result.returncode == 0, result.stderr
+        assert odd.asked == ["/simple/"] * 2
+
+    def test_what_has_not_the_name_of_a_wheel_fits_no_machine(
+        self, tmp_path: Path, wheels: Path, environ: dict[str, str], odd: OddIndex
+    ) -> None:
+        odd.answers = [(200, "text/html", b"<a href='alpha-1.0-none.whl'>a</a>", 0)]
+        environ["UV_DEFAULT_INDEX"] = odd.url
+        listed = requirements(tmp_path / "list.txt", wheels)
+        result = bootstrap("resolve", "--requirements", str(listed), "--host", str(wheels), environ=environ)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert "or fits this machine: alpha-1.0-none.whl" in result.stderr
+
     @pytest.mark.parametrize("variable", ["PIP_CERT", "SSL_CERT_FILE"])
     def test_a_bundle_of_certificates_that_is_not_there(
         self, tmp_path: Path, wheels: Path, environ: dict[str, str], variable: str

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.unit.bazel.hubindex import Index, sha256
+from tests.unit.bazel.hubs import hub, lock_of, locked
 
 from crossdock.bazel.commands.hub import hub_text
 from crossdock.bazel.hubs.digest import content_digest
@@ -158,6 +159,45 @@ class TestCurrency:
         assert main(["bazel", "lock", str(flat_lock.parent), "--lock", str(flat_lock), "--check", "--offline"]) == 0
         assert bazel(["hub", "--lock", str(flat_lock), "--check", str(out)]) == 0
         assert index.asked == []
+
+    def test_hashes_alone_are_not_all_though_who_needs_whom_is_told(
+        self, tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hashes = {name: sha256(next(index.folder.glob(f"{name}-*"))) for name in ("web", "core")}
+        package = (
+            '[[package]]\nname = "{}"\nversion = "1.0"\noptional = false\npython-versions = "*"\ngroups = ["main"]\n'
+        )
+        path, out = tmp_path / "poetry.lock", tmp_path / "crossdock.hub.json"
+        path.write_text(
+            f'{package.format("core")}{package.format("web")}[package.dependencies]\ncore = "*"\n'
+            '[metadata]\nlock-version = "1.0"\npython-versions = "*"\ncontent-hash = "0"\n[metadata.hashes]\n'
+            + "".join(f'{name} = ["{digest}"]\n' for name, digest in hashes.items())
+        )
+        pyproject = tmp_path / "pyproject.toml"
+        pyproject.write_text('[tool.poetry]\nname = "a"\nversion = "1"\n[tool.poetry.dependencies]\nweb = "*"\n')
+        assert main(["bazel", "lock", str(tmp_path), "--target", AMD, "--frozen"]) == 0
+        made = json.loads(out.read_text())
+        assert made["lock"]["graph"] == "lock"
+        assert made["lock"]["inputs"] is not None  # so Bazel does not take it for what files of the repository tell
+        assert made["packages"]["web"]["deps"] == {AMD: ["core"]}
+        monkeypatch.setenv("CROSSDOCK_CACHE", str(tmp_path / "another"))
+        index.asked.clear()
+        assert main(["bazel", "lock", str(tmp_path), "--frozen", "--check"]) == 0
+        assert index.asked == []
+        made["packages"]["web"]["deps"][AMD] = []
+        made["lock"]["content"] = content_digest(made)
+        out.write_text(hub_text(made))
+        assert main(["bazel", "lock", str(tmp_path), "--frozen", "--check"]) == StaleHubError.exit_code
+
+    @pytest.mark.usefixtures("cache")
+    def test_one_that_says_nothing_of_its_lock(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        lock = lock_of(tmp_path, '{ name = "a" }', locked("a"))
+        out = tmp_path / "crossdock.hub.json"
+        made = hub(lock, AMD)
+        del made["lock"]
+        out.write_text(hub_text(made))
+        assert bazel(["hub", "--lock", str(lock), "--check", str(out)]) == StaleHubError.exit_code
+        assert "why: it" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("old", "new"),

@@ -28,7 +28,8 @@ def test_files_are_found_by_hash_and_edges_by_metadata(flat_lock: Path, index: I
         "fast-1.0-cp311-cp311-win_amd64.whl",
     }
     assert web["deps"] == {AMD: ["=core"], WIN: ["=core", "winonly"]}
-    assert web["extras"].keys() == {"quick"}  # what the extra "all" needs is not locked
+    # What the extra "all" needs is not locked, and "no name" cannot be that of a target.
+    assert web["extras"].keys() == {"quick"}
     # Each wheel is asked, not one for all.
     assert fast["extras"]["speed"] == {AMD: ["core", "fast"], WIN: ["fast", "winonly"]}
     assert closure(made, AMD, ["web[quick]"]) == {"web", "core", "fast"}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from dataclasses import replace
-from importlib import import_module
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from crossdock.bases.image_lock import lock_scratch
 from crossdock.bazel.handed.basefile import BaseFile, layer_names, write_base
@@ -29,6 +28,7 @@ from crossdock.targets import Libc, parse_target
 
 if TYPE_CHECKING:
     import argparse
+    from types import ModuleType
 
     from crossdock.choosing.basing import BaseInput
     from crossdock.services import Services
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from crossdock.targets import TargetSpec
 
 __all__ = ["add_arguments", "run", "write_chosen"]
+
+_ENCODER: Final = "deflate"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,13 +90,24 @@ def write_chosen(folder: Path, chosen: ChosenBase, spec: TargetSpec, project: Pr
 
 
 def _import_encoder(folder: Path) -> None:
-    """Import the encoder from a folder, and nothing else: what lies beside it stands before none of our own parts."""
-    sys.path.insert(0, str(folder))
+    """Import the encoder from a folder alone.
+
+    Another release compresses otherwise, so one that this machine's Python has counts for nothing, even where it was
+    imported already, to unpack by. And what lies beside the encoder stands before none of our own parts.
+    """
+    for name in [name for name in sys.modules if name.partition(".")[0] == _ENCODER]:
+        del sys.modules[name]
+    # Without one, no other is found either: where something has to be compressed, that tells of it.
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
+    modules[_ENCODER] = None
+    spec = PathFinder.find_spec(_ENCODER, [str(folder)])
+    if spec is None or spec.loader is None:
+        return
     try:
-        with suppress(ImportError):  # it is only wanted where something has to be compressed, which tells of it then
-            import_module("deflate")
-    finally:
-        sys.path.remove(str(folder))
+        modules[_ENCODER] = module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except ImportError:
+        modules[_ENCODER] = None
 
 
 def _services(options: argparse.Namespace) -> Services:
@@ -226,7 +239,7 @@ def _is_encoded(inputs: BaseInput) -> bool:
 def _check_encoder(parts: list[Part], name: str) -> None:
     """See that what compresses Debian's files and standalone Pythons is there, before anything is fetched."""
     encoded = [part for part in parts if part.inputs is not None and _is_encoded(part.inputs)]
-    if encoded and find_spec("deflate") is None:
+    if encoded and find_spec(_ENCODER) is None:
         raise CompressionError(
             f"The layers of {name} cannot be compressed here",
             why="they are made of files, and the package `deflate` is not there",

@@ -104,7 +104,7 @@ def make_hub(
     """
     wanted = hub_targets(targets, project, python)
     inputs = load_inputs(lock, project, extras=extras, groups=groups, frozen=frozen)
-    digest = None if inputs.graph else inputs_digest(inputs, wanted)
+    digest = None if inputs.is_told else inputs_digest(inputs, wanted)
     if kept is None or digest is None:
         found = answer(inputs, wanted, candidates_for(inputs, services), services)
     elif kept.inputs == digest:

@@ -92,8 +92,8 @@ def answer(
 def answer_again(inputs: Inputs, targets: Sequence[HubTarget], kept: Kept) -> list[TargetAnswers]:
     """Answer without an index, for a lock that does not tell everything, with the help of what was answered before.
 
-    The names of files, and what wheels need, are what was kept; all else is found anew. So a wheel is again one that
-    the lock has for its package, and of those that are kept the best for its target.
+    The names of files, and what wheels need where only they tell it, are what was kept; all else is found anew. So a
+    wheel is again one that the lock has for its package, and of those that are kept the best for its target.
 
     Args:
         inputs: The lock and its parts, which are those that the hub was made from.
@@ -103,7 +103,7 @@ def answer_again(inputs: Inputs, targets: Sequence[HubTarget], kept: Kept) -> li
     found = []
     for target in targets:
         chosen = _choose(inputs, target, kept.candidates)
-        edges: Edges = {
+        edges: Edges = chosen.edges or {
             index: {extra: [] for extra in ("", *kept.extras(node, target.key))}
             for index, node in chosen.names.nodes.items()
         }
@@ -114,7 +114,7 @@ def answer_again(inputs: Inputs, targets: Sequence[HubTarget], kept: Kept) -> li
             replace(
                 one,
                 missing={node: texts[node] or text for node, text in one.missing.items()},
-                deps={item: kept.needs(item, target.key) for item in one.deps},
+                deps=one.deps if inputs.graph else {item: kept.needs(item, target.key) for item in one.deps},
             )
         )
     return found

@@ -41,7 +41,7 @@ def changes(kept: Mapping[str, Any], made: Mapping[str, Any]) -> Iterator[str]:
                 found = True
                 yield f"the {noun} {name} {_change(old.get(name), new.get(name))}"
     keys = sorted(key for key in kept.keys() | made.keys() if kept.get(key) != made.get(key))
-    if keys == ["lock"] and {**table(kept["lock"]), "content": ""} == {**made["lock"], "content": ""}:
+    if keys == ["lock"] and {**table(kept.get("lock")), "content": ""} == {**made["lock"], "content": ""}:
         yield "it was changed by another than `crossdock bazel lock`: it is not what its own hash is of"
     elif not found:
         yield f"it differs in {', '.join(key for key in keys if key != 'lock') or 'what it says of the lock'}"

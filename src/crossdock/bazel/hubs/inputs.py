@@ -33,8 +33,7 @@ class Inputs:
         every: Those parts, and all others that exclude none of them and no other.
         asked_extras: Extras that were named beside those of the settings, sorted.
         asked_groups: Dependency groups, likewise.
-        graph: Whether the lock tells what its packages need; flat ones may, and then tools do so throughout. One that
-            does tells everything that a hub holds.
+        graph: Whether the lock tells what its packages need; flat ones may, and then tools do so throughout.
     """
 
     project_lock: ProjectLock
@@ -52,6 +51,11 @@ class Inputs:
     def project(self) -> Project:
         """The project."""
         return self.project_lock.project
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the lock tells everything that a hub holds; else an index is asked for files, or what they need."""
+        return self.graph and not any(package.hashes for package in self.lock.packages)
 
     def left_out(self) -> dict[tuple[str, str], tuple[str, ...]]:
         """Give the extras and groups that do not count, each with what it excludes; the kind is a marker variable."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, is_normalized_name
 
 from crossdock.errors import (
     BadWheelError,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from crossdock.wheels.archive import WheelArchive
     from crossdock.wheels.member import Member
 
-__all__ = ["Requires", "read_requires"]
+__all__ = ["Requires", "read_requires", "requires_of"]
 
 #: The directory of all but the largest wheels, and most of ``.dist-info``, which is written last.
 _TAIL_BYTES = 1 << 18
@@ -56,7 +56,7 @@ class Requires:
 
     Attributes:
         requires: Requires-Dist; what cannot be read is left out, as it can name nothing in a lock.
-        extras: Provides-Extra, normalised.
+        extras: Provides-Extra, normalised; what is no name is left out, as targets are named by it.
     """
 
     requires: tuple[Requirement, ...]
@@ -111,6 +111,16 @@ def read_requires(
     return found
 
 
+def requires_of(path: Path, filename: str) -> tuple[str, ...]:
+    """Read Requires-Dist of a wheel that is here.
+
+    Raises:
+        WheelError: It is damaged.
+        DownloadError: It cannot be read.
+    """
+    return tuple(line.removeprefix("require:") for line in _lines(path, filename) if line.startswith("require:"))
+
+
 def _is_remote(place: str) -> bool:
     return place.startswith(("http://", "https://"))
 
@@ -151,7 +161,8 @@ def _parsed(lines: Iterable[str]) -> Requires:
     for line in lines:
         kind, _, text = line.partition(":")
         if kind == "extra":
-            extras.append(canonicalize_name(text))
+            name = canonicalize_name(text)
+            extras += [name] if is_normalized_name(name) else []
             continue
         try:
             requires.append(Requirement(text))
