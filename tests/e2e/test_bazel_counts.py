@@ -79,7 +79,7 @@ def test_nothing_of_a_target_is_executed(built: Build) -> None:
 def test_python_starts_apart_from_its_surroundings(built: Build) -> None:
     """Every action of crossdock's runs the zipapp by an interpreter that reads no variables and no site of the user."""
     ours = [spawn for spawn in built.spawns if spawn.mnemonic.startswith("Crossdock")]
-    running = [spawn for spawn in ours if any(word.endswith("crossdock.pyz") for word in spawn.arguments[1:3])]
+    running = [spawn for spawn in ours if any(word.endswith("crossdock.pyz") for word in spawn.arguments[1:6])]
 
     assert running
     assert {spawn.arguments[1] for spawn in running} == {"-I"}

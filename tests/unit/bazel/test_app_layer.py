@@ -25,7 +25,7 @@ def source(tmp_path: Path) -> Path:
 
 def test_files_lie_below_the_runfiles(work: Work, source: Path) -> None:
     source.chmod(0o555)  # as Bazel leaves what an action put out
-    listing = f"_main/a/b.py\t{source}\n_main/empty/__init__.py\t\nother~1/run\t{source}\tx\nother~1/no\t{source}\t-\n"
+    listing = f"_main/a/b.py\t{source}\n_main/empty/__init__.py\t\nother~1/run\t{source}\tx\nother~1/no\t{source}\n"
     path, _ = work.files("files", listing)
     found = members(path.with_suffix(".tar.gz"))
     assert {name: member.mode for name, (member, _) in found.items() if member.isfile()} == {
@@ -61,15 +61,15 @@ def test_folders_are_taken_whole_and_links_followed(work: Work, source: Path, tm
     }
 
 
-def test_modes_are_those_of_the_content_unless_they_are_said(work: Work, tmp_path: Path) -> None:
+def test_what_begins_as_a_script_or_a_program_may_be_executed(work: Work, tmp_path: Path) -> None:
     (tmp_path / "script").write_text("#!/bin/sh\n")
     (tmp_path / "program").write_bytes(program_for("amd64"))
-    listed = ("script", "program")
-    lines = [f"{name}\t{tmp_path / name}" for name in listed] + [f"no-{name}\t{tmp_path / name}\t-" for name in listed]
-    path, _ = work.files("files", "\n".join(lines))
+    (tmp_path / "text").write_text("# !/bin/sh\n")
+    (tmp_path / "text").chmod(0o755)
+    path, _ = work.files("files", "\n".join(f"{name}\t{tmp_path / name}" for name in ("script", "program", "text")))
     found = members(path.with_suffix(".tar.gz"))
     modes = {name.rpartition("/")[2]: member.mode for name, (member, _) in found.items() if member.isfile()}
-    assert modes == {"script": 0o755, "program": 0o755, "no-script": 0o644, "no-program": 0o644}
+    assert modes == {"script": 0o755, "program": 0o755, "text": 0o644}
 
 
 def test_files_may_be_given_one_by_one_and_below_app_but_in_the_environment(work: Work, source: Path) -> None:

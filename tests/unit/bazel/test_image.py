@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -277,6 +278,24 @@ def test_a_projects_own_wheel_is_its_own(work: Work) -> None:
     path.write_text('[project]\nname = "demo"\nversion = "1"\nrequires-python = ">=3.12"\n')
     layer = work.folder / "own.json"
     assert "does not run on" in work.image(layer, arguments=("--project", path), code=18)[1]
+
+
+def test_what_a_project_requires_has_to_be_there(work: Work, dependency: Path) -> None:
+    path = work.folder / "pyproject.toml"
+    path.write_text('[project]\nname = "demo"\nversion = "1"\n')
+    requires = ("Dependency>=1", "colorama; sys_platform == 'win32'", "speed; extra == 'fast'")
+    metadata = "\n".join(
+        ["Metadata-Version: 2.1", "Name: demo", "Version: 1", *(f"Requires-Dist: {one}" for one in requires), ""]
+    )
+    files = {"demo.py": "1\n", "demo-1.dist-info/METADATA": metadata}
+    own = work.layer("own", make_wheel(work.folder, "demo", "1", files), kind="project")
+    given = partial(work.image, arguments=("--project", path), entrypoint=["python"])
+    said = given(own, code=106)[1]
+    assert "demo requires Dependency on linux/amd64" in said
+    assert "add Dependency to its deps" in said
+    given(dependency, own)
+    path.write_text(path.read_text() + '[tool.crossdock.packages.demo]\nignore-dependencies = ["dependency"]\n')
+    given(own)
 
 
 def test_inputs_at_the_wrong_place_are_named(work: Work, dependency: Path) -> None:

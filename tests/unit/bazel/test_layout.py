@@ -121,7 +121,9 @@ def test_an_archive_is_of_one_image(work: Work, whole: Whole) -> None:
 def test_loading_needs_an_engine(work: Work, whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(work.folder))
     code = EngineLoadError.exit_code
-    assert "is not installed" in work.run("load", *whole.arguments(), "--tag", "app:1", code=code)
+    said = work.run("load", *whole.arguments(), "--tag", "app:1", code=code)
+    assert "is not installed" in said
+    assert "--output_groups=docker_archive" in said
     said = work.run("load", *whole.arguments(), "--tag", "app:1", "--engine", "other", code=code)
     assert "'other' is not a known engine" in said
 

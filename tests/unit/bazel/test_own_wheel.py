@@ -92,7 +92,16 @@ def test_wheels_of_another_python_are_refused(bundles: Bundles) -> None:
 def test_what_is_not_pinned_or_not_given_is_not_looked_for(bundles: Bundles) -> None:
     root, lock, wheel = locked_project(bundles)
     files = ("backend.py", "inner.py", "data.txt")
-    assert "tool" in build(bundles, root, "--build-wheel", wheel, files=files, code=85)
+    told = build(bundles, root, "--build-wheel", wheel, files=files, code=85)
+    assert "py_project has no `lock`, and none is among its srcs; tool is not met" in told
+    assert "--locked" not in told
+    assert str(lock.parent.parent) not in told
+    other = bundles.folder / "other.lock"
+    other.write_text("version = 1\nbase = []\n")
+    told = build(bundles, root, "--lock", other, "--build-wheel", wheel, files=files, code=85)
+    assert "why: tool is not met\n" in told
+    other.write_text("nonsense")
+    assert "crossdock.lock" in build(bundles, root, "--lock", other, "--build-wheel", wheel, files=files, code=85)
     assert "tool" in build(bundles, root, "--lock", lock, files=files, code=103)
     assert not (bundles.folder / "out").exists()
 

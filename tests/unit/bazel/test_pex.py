@@ -143,6 +143,7 @@ def test_a_wheel_for_another_machine_is_refused(bundles: Bundles, rows: list[str
         (["--entry-point", "pkg.other"], 14, "There is no module pkg.other"),
         (["--entry-point", "pkg.thing:run"], 14, "does not define run"),
         (["--main", "_main/my-app/main.py", "--script", "helper-tool"], 2, "another entry"),
+        (["--script", "other-tool"], 14, "name one of them with script ="),
         (["--file", "../up\tx"], 106, "is no path of an application's file"),
         (["--file", "_main/x"], 106, "is not understood"),
         (["--file", "_main/x\tnowhere", "--no-entry-point"], 106, "nowhere is not there"),
@@ -160,14 +161,14 @@ def test_a_file_is_executable_if_it_is_said_or_its_content_does(bundles: Bundles
     run = bundles.file("run", "#!/bin/sh\n")
     plain = bundles.file("plain")
     plain.chmod(0o755)
-    rows = [f"_main/run\t{run}", f"_main/no\t{run}\t-", f"_main/plain\t{plain}", f"_main/yes\t{plain}\tx"]
-    rows += [f"_main/both\t{plain}\t-", f"_main/both\t{plain}\tx", "_main/empty\t"]
+    rows = [f"_main/run\t{run}", f"_main/plain\t{plain}", f"_main/yes\t{plain}\tx"]
+    rows += [f"_main/both\t{plain}", f"_main/both\t{plain}\tx", "_main/empty\t"]
     path, _ = build(bundles, [item for row in rows for item in ("--file", row)], "--no-entry-point")
     with zipfile.ZipFile(path) as archive:
         modes = {
             item.filename.rpartition("/_main/")[2]: item.external_attr >> 16 & 0o111 for item in archive.infolist()
         }
-    assert {name for name in ("run", "no", "plain", "yes", "both", "empty") if modes[name]} == {"run", "yes", "both"}
+    assert {name for name in ("run", "plain", "yes", "both", "empty") if modes[name]} == {"run", "yes", "both"}
 
 
 def test_a_folder_is_all_that_is_in_it(bundles: Bundles) -> None:

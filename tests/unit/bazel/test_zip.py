@@ -98,6 +98,17 @@ def test_a_project_includes_files_that_are_given_and_no_others(bundles: Bundles)
         assert [name for name in archive.namelist() if name.startswith("texts")] == ["texts/a.txt"]
 
 
+def test_what_a_project_requires_has_to_be_there(bundles: Bundles) -> None:
+    pyproject = bundles.file("demo/pyproject.toml", '[project]\nname = "demo"\nversion = "1"\n')
+    metadata = "Metadata-Version: 2.1\nName: demo\nVersion: 1\nRequires-Dist: helper\n"
+    files = {"demo.py": "def handler(event, context):\n    pass\n", "demo-1.dist-info/METADATA": metadata}
+    own = make_wheel(bundles.folder, "demo", "1", files)
+    given = ("--target", TARGET, "--project", pyproject, "--own-wheel", own, "--handler", "demo.handler")
+    out = ("--out", bundles.folder / "out.zip")
+    assert "demo requires helper on aws-lambda-python3.13" in bundles.run("zip", *given, *out, code=106)[1]
+    bundles.run("zip", *given, "--wheel", helper(bundles.folder), *out)
+
+
 def test_a_plain_platform_is_aws_lambda_with_its_python(bundles: Bundles) -> None:
     given = ["--target", "linux/arm64 cp311", "--wheel", fast(bundles.folder, "arm64"), "--name", "app"]
     bundles.run("zip", *given, "--kind", "layer", "--out", bundles.folder / "out.zip")

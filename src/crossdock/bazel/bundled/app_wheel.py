@@ -156,13 +156,6 @@ def _check_main(main: str, files: Sequence[SourceFile]) -> None:
         )
 
 
-def _may_run(said: bool | None, content: bytes) -> bool:
-    """Tell by content where nobody said it: Bazel's outputs may all be executed, and what a worker is sent, too."""
-    if said is not None:
-        return said
-    return content.startswith(b"#!") or _is_compiled(content)
-
-
 def _is_compiled(content: bytes) -> bool:
     return identify(content[:HEAD_SIZE]) is not None
 
@@ -171,7 +164,7 @@ def _tag_of(targets: Sequence[Target], path: str) -> str:
     """Give the tag of a wheel that has a program for one machine.
 
     Raises:
-        ImpureProjectError: There are several machines.
+        ImpureProjectError: There are several machines, or such wheels are not for this one.
     """
     if len(targets) != 1:
         raise ImpureProjectError(
@@ -179,8 +172,14 @@ def _tag_of(targets: Sequence[Target], path: str) -> str:
             why="it is for one of them at most, and the application's files go to all",
             hint="build a PEX for each target",
         )
-    tags = (tag for tag in targets[0].tags if tag.interpreter.startswith("py") and tag.platform != "any")
-    return str(next(tags))
+    tags = [tag for tag in targets[0].tags if tag.interpreter.startswith("py") and tag.platform != "any"]
+    if not tags:
+        raise ImpureProjectError(
+            f"{path} is compiled, and {targets[0]} takes no wheel of any Python for its machine",
+            why="none of its tags is for all Pythons and one platform",
+            hint="add such a tag to the target's file of tags, or leave the file out of srcs and data",
+        )
+    return str(tags[0])
 
 
 def _wheel(
@@ -192,8 +191,7 @@ def _wheel(
 ) -> WheelFile:
     """Write a wheel, the same for the same files."""
     contents = {path: item.read() for path, item in placed.items()} | dict(extra)
-    modes = {path: item.executable for path, item in placed.items()}
-    programs = {path for path, content in contents.items() if _may_run(modes.get(path), content)}
+    programs = {path for path, item in placed.items() if item.runs}
     compiled = next((path for path, content in contents.items() if _is_compiled(content)), "")
     tag = _tag_of(targets, compiled) if compiled else "py3-none-any"
     pure = "false" if compiled else "true"

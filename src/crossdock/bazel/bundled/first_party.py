@@ -10,6 +10,8 @@ from crossdock.bazel.bundled.app_wheel import distribution_name
 from crossdock.bazel.bundled.inputs import member_of, only_wheel, stored_wheel
 from crossdock.bazel.handed.exceptions import read_exceptions, undated
 from crossdock.bazel.handed.sourcefiles import add_files, listed_files
+from crossdock.bazel.hubs.metadata import requires_of
+from crossdock.bazel.needs import check_needs
 from crossdock.bundling.ready import BundleInputs
 from crossdock.errors import UsageError
 from crossdock.projects.firstparty import OwnWheel, check_fits
@@ -104,14 +106,20 @@ def own_wheel_of(party: FirstParty, store: Store) -> WheelFile:
     return own
 
 
-def inputs_of(project: Project, targets: Sequence[tuple[Target, Sequence[WheelFile]]], own: WheelFile) -> BundleInputs:
+def inputs_of(
+    project: Project, targets: Sequence[tuple[Target, Sequence[WheelFile]]], own: WheelFile, store: Store
+) -> BundleInputs:
     """Give what a bundle is made of.
 
     Raises:
+        BazelInputError: What the own wheel requires is not there.
         UsageError: Two wheels are of one distribution.
         ImpureProjectError: The own wheel does not fit a target.
     """
     for target, _ in targets:
         check_fits(OwnWheel(filename=own.filename, sha256=own.sha256, scripts=()), target)
     members = tuple(member_of(target, wheels, own) for target, wheels in targets)
+    requires = requires_of(store.path(own.sha256), own.filename)
+    for member in members:
+        check_needs(project, requires, (wheel.name for wheel in member.wheels), member.target)
     return BundleInputs(project=project, members=members)

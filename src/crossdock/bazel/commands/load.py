@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crossdock.bazel.images.assembled import add_image, assembled, blamed, named
 from crossdock.engines import find_engine
+from crossdock.errors import EngineLoadError
 
 if TYPE_CHECKING:
     import argparse
@@ -23,8 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load an image."""
     image = assembled(options)
-    engine = find_engine(options.engine)
-    with blamed():
-        loaded = engine.load(image.root, image.images, named(options.tag), image.blobs)
+    try:
+        engine = find_engine(options.engine)
+        with blamed():
+            loaded = engine.load(image.root, image.images, named(options.tag), image.blobs)
+    except EngineLoadError as error:
+        error.hint = error.hint.replace("with --output", "with `bazel build … --output_groups=docker_archive`")
+        raise
     print(f"{loaded.name} ({', '.join(loaded.platforms)}) is in {loaded.engine}")
     return 0

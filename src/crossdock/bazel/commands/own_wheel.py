@@ -15,7 +15,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from crossdock.bazel.bundled.inputs import hold, scratch_store
 from crossdock.bazel.bundled.unpacking import UnpackingPip
 from crossdock.bazel.handed.sourcefiles import SourceFile, add_files, listed_files
-from crossdock.errors import BuildRequirementsError, OfflineError, OutputError, RepositoryVersionError
+from crossdock.errors import BuildRequirementsError, LockfileError, OfflineError, OutputError, RepositoryVersionError
 from crossdock.lockfile.file import NAME as LOCK
 from crossdock.projects.firstparty import build_own_wheel
 from crossdock.projects.project import load_project
@@ -70,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
         services = Services(store=store, offline=True)
         try:
             wheel = build_own_wheel(project, services, locked=True, pip=UnpackingPip())
+        except LockfileError as error:
+            raise _not_pinned(error, project, root / LOCK) from None
         except OfflineError as error:
             raise _not_given(error, _wheels(options.wheels)) from None
         with reported(out, option="--out"):
@@ -84,18 +86,28 @@ def _copy(options: argparse.Namespace, root: Path) -> None:
     if options.lock:
         files[LOCK] = SourceFile(path=LOCK, source=Path(options.lock))
     for dest, item in files.items():
-        place, content = root / dest, item.read()
+        place = root / dest
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(content)
-        # Where nobody says it, not the mode there but the content does: Bazel's outputs may all be executed.
-        runs = content.startswith(b"#!") if item.executable is None else item.executable
-        place.chmod(0o755 if runs else 0o644)
+        place.write_bytes(item.read())
+        place.chmod(item.mode)
 
 
 def _wheels(given: Iterable[str]) -> Iterable[Path]:
     for text in given:
         path = Path(text)
         yield from sorted(path.glob("*.whl")) if path.is_dir() else [path]
+
+
+def _not_pinned(error: LockfileError, project: Project, lock: Path) -> LockfileError:
+    """Say in the words of the rule which file is to pin what the build runs on; a damaged one says so itself."""
+    reason, unpinned, _ = error.why.partition(", and with --locked")
+    if not unpinned:
+        return error
+    return LockfileError(
+        f"{LOCK} does not say what the build of {project.name} runs on",
+        why=reason if lock.exists() else f"py_project has no `lock`, and none is among its srcs; {reason}",
+        hint=f'run `crossdock lock` in the project\'s folder, and give py_project lock = "{LOCK}"',
+    )
 
 
 def _not_given(error: OfflineError, given: Iterable[Path]) -> BuildRequirementsError:

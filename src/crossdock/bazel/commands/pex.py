@@ -59,12 +59,15 @@ def run(options: argparse.Namespace) -> int:
             only = [target for target, _ in targets]
             made = runfiles_wheel(party.project.name, party.files, party.imports, options.main or "", only, store)
             own, module = made.wheel, made.module
-        inputs = inputs_of(party.project, targets, own)
+        inputs = inputs_of(party.project, targets, own, store)
         wish = _wish(options, party, module, store)
         with pex_on_path(options.pex_wheel, store.root.parent):
             try:
                 for pex in pexes_of(inputs, Services(store=store, offline=True), wish):
                     tell_warnings(pex.report)
+            except EntrypointError as error:
+                error.hint = error.hint.replace("--script", "script =").replace("--entry-point", "entrypoint =")
+                raise
             except PexRuntimeError as error:
                 if options.pex_wheel is None:
                     error.hint = f"give the wheel of pex {PEX_VERSION} by --pex-wheel, or a --runtime of these options"

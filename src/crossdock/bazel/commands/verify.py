@@ -29,7 +29,6 @@ from crossdock.verify.expecting import Expected, expect, platform_name
 from crossdock.verify.finding import Finding
 from crossdock.verify.formats import to_junit
 from crossdock.verify.platforms import Platform
-from crossdock.verify.policy import read_policy
 
 if TYPE_CHECKING:
     import argparse
@@ -52,9 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--expect-platform", dest="platforms", action="append", default=[])
     parser.add_argument("--package", "--native", dest="packages", action="append", default=[])
     parser.add_argument("--allow", action="append", default=[])
-    parser.add_argument("--policy", type=Path, action="append", default=[])
-    parser.add_argument("--strict", action="store_true")
-    parser.add_argument("--notes", action="store_true")
     parser.add_argument("--subject")
 
 
@@ -65,13 +61,11 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("nothing is given to be proved", hint="name --image files with their blobs, or --artifact")
     allow = [Allowance(path=pattern) for pattern in options.allow]
     allow += _exceptions(common)
-    for path in options.policy:
-        allow += read_policy(path)
     results = list(_results(options, common, artifacts, tuple(allow)))
-    results = settled(results, allow, dt.datetime.now(dt.UTC).date(), refuse_warnings=options.strict)
+    results = settled(results, allow, dt.datetime.now(dt.UTC).date(), refuse_warnings=False)
     results = _with_platforms(results, options, images=bool(options.image))
     _write_junit([result.report for result in results])
-    Outputs(notes=options.notes).write(results)
+    Outputs().write(results)
     for result in results:
         for line in _natives(result.report):
             print(line)

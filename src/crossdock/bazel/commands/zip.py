@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
             project = replace(party.project, root=root, config=replace(party.project.config, functions=functions))
             own = flat_wheel(project.name, files, target, store)
         check_functions(project, [target], wanted)
-        inputs = inputs_of(project, [(target, wheels)], own)
+        inputs = inputs_of(project, [(target, wheels)], own, store)
         services = Services(store=store, offline=True, warn=_warn)
         try:
             tell_warnings(functions_of(inputs, services, wanted).report)

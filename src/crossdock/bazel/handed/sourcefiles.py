@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from crossdock.errors import BazelInputError
-from crossdock.headers.elf import ELF_MAGIC
+from crossdock.headers.binary import HEAD_SIZE, identify
 from crossdock.steps.environment import APP, PREFIX
 
 if TYPE_CHECKING:
@@ -36,9 +36,8 @@ MAIN_REPOSITORY: Final = "_main"
 RUNFILES: Final = f"{APP}/runfiles"
 
 _LONGEST: Final = 4096
+_DEEPEST: Final = 200
 _PIECE: Final = 1 << 20
-#: What is run by its name starts with one of these.
-_RUN: Final = (b"#!", ELF_MAGIC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +47,12 @@ class SourceFile:
     Attributes:
         path: Where it goes, relative to the root of what it goes to.
         source: Where it lies; None for an empty file.
-        executable: Whether it gets the executable bits; None where only its content tells.
+        executable: Whether it gets the executable bits whatever it begins with.
     """
 
     path: str
     source: Path | None
-    executable: bool | None = None
+    executable: bool = False
 
     def read(self) -> bytes:
         """Give its bytes.
@@ -84,15 +83,20 @@ class SourceFile:
             return self.source.stat().st_size
 
     @property
-    def mode(self) -> int:
-        """Its permissions.
+    def runs(self) -> bool:
+        """Whether it gets the executable bits: where that is said, and by how it begins, as scripts and programs do.
 
         What the disk says counts for nothing: what an action put out is executable, or is not, as its machine has it.
         """
-        executable = self.executable
-        if executable is None:
-            executable = next(self.pieces(len(ELF_MAGIC)), b"").startswith(_RUN)
-        return 0o755 if executable else 0o644
+        if self.executable:
+            return True
+        head = next(self.pieces(HEAD_SIZE), b"")
+        return head.startswith(b"#!") or identify(head) is not None
+
+    @property
+    def mode(self) -> int:
+        """Its permissions."""
+        return 0o755 if self.runs else 0o644
 
 
 @contextmanager
@@ -109,12 +113,12 @@ def _reading(source: Path) -> Iterator[None]:
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """Add the options that list files."""
-    parser.add_argument("--file", action="append", default=[], help="DEST, a tab, SOURCE; then a tab and x or -")
+    parser.add_argument("--file", action="append", default=[], help="DEST, a tab, SOURCE; then a tab and x")
     parser.add_argument("--files", action="append", default=[], type=Path, help="listing of such, one on each line")
 
 
 def listed_files(options: argparse.Namespace, placed: Callable[[str, str], str] | None = None) -> list[SourceFile]:
-    """Read which files there are: in each line where one goes, where it lies and perhaps ``x`` or ``-``, by tabs.
+    """Read which files there are: in each line where one goes, where it lies and perhaps ``x``, by tabs.
 
     A source that is a folder stands for all files below it; an empty one for an empty file. Symbolic links are
     followed.
@@ -157,13 +161,14 @@ def checked_path(path: str, where: str) -> str:
     parts = path.split("/")
     if (
         len(path) > _LONGEST
+        or len(parts) > _DEEPEST
         or any(part in {"", ".", ".."} or part.startswith(".wh.") for part in parts)
         or "\\" in path
         or not path.isprintable()
     ):
         raise BazelInputError(
             f"{where}: {path[:200]!r} is no path of an application's file",
-            why="it has to be without . and .., and in characters that can be printed",
+            why=f"it has to be without . and .., in characters that can be printed, and in at most {_DEEPEST} folders",
             hint="rename the file, or leave it out of srcs and data",
         )
     return path
@@ -186,12 +191,12 @@ def _lines(lines: Sequence[str], listings: Iterable[Path]) -> Iterator[tuple[str
 
 def _files(line: str, where: str, placed: Callable[[str, str], str]) -> Iterator[SourceFile]:
     path, *rest = line.split("\t")
-    if len(rest) not in {1, 2} or rest[1:] not in ([], ["x"], ["-"]):
+    if len(rest) not in {1, 2} or rest[1:] not in ([], ["x"]):
         raise BazelInputError(
             f"{where}: {line[:200]!r} is not understood",
-            why="it has to be where a file goes, a tab, where it lies; then perhaps a tab and x or -",
+            why="it has to be where a file goes, a tab, where it lies; then perhaps a tab and x",
         )
-    executable = None if len(rest) == 1 else rest[1] == "x"
+    executable = len(rest) == 2
     path = placed(path, where)
     if not rest[0]:
         yield SourceFile(path=path, source=None, executable=executable)

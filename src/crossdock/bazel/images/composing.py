@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from crossdock.bazel.handed.sourcefiles import RUNFILES
+from crossdock.bazel.needs import check_needs
 from crossdock.choosing.request import Request
 from crossdock.choosing.targeting import image_target
 from crossdock.errors import BazelInputError, ConfigError, EntrypointError
@@ -19,6 +20,7 @@ from crossdock.steps.environment import PREFIX, image_environment
 from crossdock.steps.runconfig import configured
 from crossdock.steps.stack import check_height
 from crossdock.targets import Libc, parse_platform
+from crossdock.verify.distributions import read_distributions
 
 if TYPE_CHECKING:
     from crossdock.bazel.handed.basefile import BaseFile
@@ -124,7 +126,8 @@ def check_layers(made: Made, target: Target | None) -> None:
     """Refuse layers that do not go together.
 
     Raises:
-        BazelInputError: A layer is for another Python, or for a Python that is not there; or not at its place.
+        BazelInputError: A layer is for another Python, or for a Python that is not there; or not at its place; or what
+            the project requires is not there.
         ImpureProjectError: The project's own wheel is for another Python.
         TooManyLayersError: There are more than engines can stack.
     """
@@ -150,6 +153,19 @@ def check_layers(made: Made, target: Target | None) -> None:
                 f"{wheel.filename} is not the wheel of {made.project.name}",
                 hint="pass the pyproject.toml it is built from",
             )
+        check_needs(made.project, _requires(made), (item.name for item in made.wheels), target)
+
+
+def _requires(made: Made) -> list[str]:
+    """Give Requires-Dist of the project's own wheel."""
+    own = [layer.facts.contents.texts for layer in made.layers if layer.kind == "project"]
+    return [
+        text
+        for texts in own
+        for distribution in read_distributions(texts)
+        if distribution.name == made.project.name
+        for text in distribution.requires
+    ]
 
 
 def running(made: Made) -> RunConfig:
