@@ -120,7 +120,7 @@ def test_an_edit_makes_no_wheel_again(built: Build, monorepo: Workspace) -> None
 
 def test_only_the_wheels_of_what_is_built_are_fetched(built: Build, monorepo: Workspace, tmp_path: Path) -> None:
     """A Bazel that has no repository yet makes the job's image, and has the repository of the one wheel it needs."""
-    fresh = replace(monorepo, state=tmp_path)
+    fresh = replace(monorepo, state=tmp_path, env={**monorepo.env, "BAZEL_WRITABLE": str(monorepo.state)})
     try:
         fresh.run("build", "//demo/hello_job:hello_job_image").checked()
         external = Path(fresh.run("info", "output_base").checked().stdout.strip()) / "external"

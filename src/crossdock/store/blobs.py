@@ -14,6 +14,7 @@ cut may spoil can be deleted and fetched again.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import os
@@ -44,7 +45,16 @@ COPY_CHUNK_BYTES = 1 << 20
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 # Fixed, so that a cache made under one umask can be shared as one made under another.
 _FILE_MODE = 0o644
+# What this process has made in any ``tmp``: a worker that was left behind, as it could not be woken, unlinks nothing.
+_temporary: set[str] = set()
 _SPACE_HINT = f"free some space, or set {CACHE_VARIABLE} to a folder that can be written"
+
+
+@atexit.register
+def _remove_left() -> None:
+    for name in list(_temporary):
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
 
 
 def checked_sha256(text: str) -> str:
@@ -184,6 +194,7 @@ class Store:
         folder = self.root / "tmp"
         folder.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", dir=folder)
+        _temporary.add(name)
         Path(name).chmod(_FILE_MODE)
         return descriptor, name
 

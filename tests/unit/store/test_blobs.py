@@ -176,3 +176,26 @@ def test_eight_processes_may_write_the_same_blobs_at_once(store: Store) -> None:
     assert printed == [expected] * 8
     assert sorted(path.name for path in files_of(store.root)) == sorted(expected)
     assert all(hashlib.sha256(store.read_bytes(digest)).hexdigest() == digest for digest in expected)
+
+
+def test_a_process_that_ends_leaves_nothing_of_a_worker_that_did_not(tmp_path: Path) -> None:
+    """As after Ctrl-C, where a worker is in a step that takes longer than anybody waits for it."""
+    program = f"""
+import threading, time
+from pathlib import Path
+from crossdock.store.blobs import Store
+
+def work():
+    with Store(Path({str(tmp_path)!r})).writer() as writer:
+        writer.write(b"begun")
+        begun.set()
+        time.sleep(600)
+
+begun = threading.Event()
+threading.Thread(target=work, daemon=True).start()
+begun.wait(60)
+print(len(list(Path({str(tmp_path)!r}, "tmp").iterdir())))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "1\n"
+    assert list((tmp_path / "tmp").iterdir()) == []
