@@ -208,7 +208,7 @@ def application(parity: Parity) -> ImageFiles:
     library.write_text("NAME = 'lib'\n")
     listing: dict[str, str | Path] = {
         "_main/app/main.py": source,
-        "other~/lib.py": f"{library}\t-",
+        "other~/lib.py": library,
         "_main/app/run.sh": f"{source}\tx",
     }
     files = actions.files("files", listing, "--import", "other~", "--python", "3.11")
