@@ -41,6 +41,10 @@ prepare() {
     "$environment/bin/pip" install --quiet "$requirement"
     touch "$environment/ready"
   fi
+  if ! runuser -u postgres -- test -x "$services"; then
+    say "error: PostgreSQL's user may not enter $services; name a folder that all may enter in BAZEL_STATE"
+    exit 1
+  fi
   if [ ! -e "$cluster/data/PG_VERSION" ]; then
     rm -rf "$cluster"
     mkdir -p "$cluster"
