@@ -43,9 +43,9 @@ def server() -> Iterator[None]:
         subprocess.run([script, "clean"], env=environment, check=True, timeout=120)
 
 
-def artifacts(checkout: Workspace) -> dict[str, str]:
+def artifacts(checkout: Workspace, *options: str) -> dict[str, str]:
     """Hash all that Bazel gives of images, PEX files and zips."""
-    files = [path for label in TARGETS for path in checkout.files(label)]
+    files = [path for label in TARGETS for path in checkout.files(label, *options)]
     assert len(files) >= len(TARGETS)
     return tree_digests(files)
 
@@ -68,3 +68,18 @@ def test_remote_execution_and_its_cache(built: Build, monorepo: Workspace, share
     assert len(second.spawns) == len(first.spawns)
     assert remote == local
     assert cached == local
+
+
+def test_with_path_mapping_an_application_has_one_layer_for_all_platforms(
+    built: Build, monorepo: Workspace, shared_cache: Path, tmp_path: Path
+) -> None:
+    local = artifacts(monorepo)
+    options = ("--experimental_output_paths=strip", f"--disk_cache={tmp_path}")
+    with workspace("first-checkout", shared_cache) as checkout:
+        spawns = checkout.build(*options, *TARGETS).of("CrossdockAppLayer")
+        mapped = artifacts(checkout, *options)
+
+    made = [spawn.target for spawn in spawns if spawn.runner == "linux-sandbox"]
+    for package in ("hello_fastapi", "hello_worker"):
+        assert len([target for target in made if package in target]) == 1, spawns
+    assert mapped == local
